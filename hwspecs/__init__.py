@@ -1,0 +1,1 @@
+"""Hardware specifications shipped with the package: data only."""

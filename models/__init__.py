@@ -1,0 +1,1 @@
+"""The model zoo: one builder file per family, found by :mod:`energysim.zoo`."""
