@@ -64,8 +64,7 @@ class Registry:
                 except Exception as error:
                     origin = point.dist.name if point.dist else "an unknown package"
                     raise EnergysimError(
-                        f"{self.kind} {name!r} of {origin} cannot be loaded: "
-                        f"{type(error).__name__}: {error}"
+                        f"{self.kind} {name!r} of {origin} cannot be loaded: {type(error).__name__}: {error}"
                     ) from error
         raise UnknownNameError(self.kind, name, (info.name for info in self.list()))
 

@@ -24,8 +24,23 @@ __all__ = [
 AJ_PER_PJ = 10**6
 KIB = 1024
 
-_PREFIXES = ((24, "Y"), (21, "Z"), (18, "E"), (15, "P"), (12, "T"), (9, "G"), (6, "M"), (3, "k"),
-             (0, ""), (-3, "m"), (-6, "u"), (-9, "n"), (-12, "p"), (-15, "f"), (-18, "a"))
+_PREFIXES = (
+    (24, "Y"),
+    (21, "Z"),
+    (18, "E"),
+    (15, "P"),
+    (12, "T"),
+    (9, "G"),
+    (6, "M"),
+    (3, "k"),
+    (0, ""),
+    (-3, "m"),
+    (-6, "u"),
+    (-9, "n"),
+    (-12, "p"),
+    (-15, "f"),
+    (-18, "a"),
+)
 
 
 def ceil_div(a: int, b: int) -> int:
@@ -81,9 +96,9 @@ def engineering(value: float | Fraction, unit: str = "", digits: int = 4) -> str
     if value == 0:
         return f"0 {unit}".strip()
     magnitude = abs(value)
-    for power, prefix in _PREFIXES:
-        if magnitude >= Fraction(10) ** power:
-            break
+    power, prefix = next(
+        (entry for entry in _PREFIXES if magnitude >= Fraction(10) ** entry[0]), _PREFIXES[-1]
+    )
     scaled = float(Fraction(value) / Fraction(10) ** power)
     text = f"{scaled:.{digits}g}"
     if "e" in text:  # rounding reached 1000: show it plainly
