@@ -24,7 +24,7 @@ __all__ = [
 AJ_PER_PJ = 10**6
 KIB = 1024
 
-_PREFIXES = (
+_PREFIXES: tuple[tuple[int, str], ...] = (
     (24, "Y"),
     (21, "Z"),
     (18, "E"),
@@ -95,7 +95,7 @@ def engineering(value: float | Fraction, unit: str = "", digits: int = 4) -> str
     """Return a number with an SI prefix: ``engineering(1.547e10) == '15.47 G'``."""
     if value == 0:
         return f"0 {unit}".strip()
-    magnitude = abs(value)
+    magnitude = abs(Fraction(value))
     power, prefix = next(
         (entry for entry in _PREFIXES if magnitude >= Fraction(10) ** entry[0]), _PREFIXES[-1]
     )

@@ -1,0 +1,257 @@
+"""The layer graph: named nodes, typed operators, named tensors on the edges.
+
+Shapes are inferred and checked when a graph is made; a graph never changes afterwards.
+Bits, density and storage format belong to the tensor: stated once, seen alike by its
+producer and its consumers. Weights live beside the graph, never in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+import networkx as nx
+
+from energysim.errors import GraphError, ShapeError, near_miss
+from energysim.graph.operators import Operator
+from energysim.graph.shapes import Shape, product, text
+
+__all__ = ["LayerGraph", "Node", "Tensor"]
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operator in the graph.
+
+    Attributes
+    ----------
+    name : str
+        Unique in the graph; dots group nodes into blocks (``layer1.0.conv1``).
+    op : Operator
+    inputs, outputs : tuple of str
+        Tensor names. The first output of a node bears the node's name, further ones
+        ``name:1``, ``name:2``, ...
+    """
+
+    name: str
+    op: Operator
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """What is known of one tensor.
+
+    Attributes
+    ----------
+    name : str
+    shape : tuple of int
+        Batch first.
+    producer : str or None
+        The node that writes it; None for an input of the graph.
+    bits : int or None
+        Width of an element; None means the hardware's native activation width.
+    density : Fraction
+        Share of nonzero elements, exact.
+    channel_density : tuple of Fraction
+        The same per channel (axis 1), if known; its mean is ``density``.
+    """
+
+    name: str
+    shape: Shape
+    producer: str | None
+    bits: int | None = None
+    density: Fraction = Fraction(1)
+    channel_density: tuple[Fraction, ...] = field(default=(), repr=False)
+
+    @property
+    def elements(self) -> int:
+        """Number of elements for the whole batch."""
+        return product(self.shape)
+
+
+class LayerGraph:
+    """A checked, immutable graph of layers.
+
+    Parameters
+    ----------
+    name : str
+    inputs : mapping of str to shape
+        Input tensors, batch first.
+    nodes : iterable of Node
+        In any order; the walk is topological, ties in the given order.
+    outputs : iterable of str, optional
+        Tensors the network returns; by default those nobody consumes.
+
+    Raises
+    ------
+    GraphError
+        No node, a duplicate or unknown name, a cycle.
+    ShapeError
+        Shapes that do not fit; names the node and the nodes that feed it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        inputs: Mapping[str, Shape],
+        nodes: Iterable[Node],
+        outputs: Iterable[str] | None = None,
+    ) -> None:
+        self.name = name
+        self.inputs = tuple(inputs)
+        given = list(nodes)
+        if not given:
+            raise GraphError(f"the graph {name!r} is empty: it needs at least one layer")
+        for tensor, shape in inputs.items():
+            if len(shape) < 2 or any(not isinstance(s, int) or s < 1 for s in shape):
+                raise ShapeError(
+                    f"input {tensor!r} of {name!r} has shape {shape}: positive lengths, batch first"
+                )
+        self._digraph = self._connect(given)
+        order = {node.name: number for number, node in enumerate(given)}
+        by_name = {node.name: node for node in given}
+        walk = nx.lexicographical_topological_sort(self._digraph, key=order.__getitem__)
+        self.nodes: tuple[Node, ...] = tuple(by_name[n] for n in walk)
+        self._nodes = {node.name: node for node in self.nodes}
+        self.tensors = self._infer(inputs)
+        self._consumers: dict[str, list[Node]] = {t: [] for t in self.tensors}
+        for node in self.nodes:
+            for tensor in node.inputs:
+                self._consumers[tensor].append(node)
+        if outputs is None:
+            outputs = [t for t, users in self._consumers.items() if not users and t not in self.inputs]
+        self.outputs = tuple(outputs)
+        for tensor in self.outputs:
+            if tensor not in self.tensors:
+                hint = near_miss(tensor, self.tensors)
+                raise GraphError(f"the graph {name!r} has no tensor {tensor!r} to return{hint}")
+
+    def _connect(self, nodes: list[Node]) -> nx.DiGraph[str]:
+        graph: nx.DiGraph[str] = nx.DiGraph()
+        producer: dict[str, str] = {}
+        for node in nodes:
+            if node.name in graph:
+                raise GraphError(f"two nodes of {self.name!r} are called {node.name!r}")
+            graph.add_node(node.name)
+            for tensor in node.outputs:
+                if tensor in producer or tensor in self.inputs:
+                    raise GraphError(f"two producers of tensor {tensor!r} in {self.name!r}")
+                producer[tensor] = node.name
+        for node in nodes:
+            for tensor in node.inputs:
+                if tensor in producer:
+                    graph.add_edge(producer[tensor], node.name)
+                elif tensor not in self.inputs:
+                    hint = near_miss(tensor, [*producer, *self.inputs])
+                    raise GraphError(f"node {node.name!r} reads tensor {tensor!r}, which nobody writes{hint}")
+        if not nx.is_directed_acyclic_graph(graph):
+            cycle = " -> ".join(edge[0] for edge in nx.find_cycle(graph))
+            raise GraphError(f"the graph {self.name!r} has a cycle: {cycle}")
+        return graph
+
+    def _infer(self, inputs: Mapping[str, Shape]) -> dict[str, Tensor]:
+        tensors = {name: Tensor(name, tuple(shape), None) for name, shape in inputs.items()}
+        for node in self.nodes:
+            shapes = tuple(tensors[t].shape for t in node.inputs)
+            try:
+                found = node.op.infer(shapes)
+                node.op.parameters(shapes)
+            except ShapeError as error:
+                fed = ", ".join(
+                    f"{tensors[t].producer or t!r} gives {text(tensors[t].shape)}" for t in node.inputs
+                )
+                raise ShapeError(
+                    f"node {node.name!r} ({node.op.kind}): {error}; {fed or 'no input'}"
+                ) from None
+            if len(found) != len(node.outputs):
+                raise GraphError(
+                    f"node {node.name!r} ({node.op.kind}) makes {len(found)} tensors, "
+                    f"{len(node.outputs)} are named"
+                )
+            for tensor, shape in zip(node.outputs, found, strict=True):
+                tensors[tensor] = Tensor(tensor, shape, node.name)
+        return tensors
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __repr__(self) -> str:
+        return f"LayerGraph({self.name!r}, {len(self.nodes)} nodes, batch {self.batch})"
+
+    @property
+    def batch(self) -> int:
+        """N, the batch size."""
+        return self.tensors[self.inputs[0]].shape[0] if self.inputs else 1
+
+    @property
+    def digraph(self) -> nx.DiGraph[str]:
+        """A copy of the graph of node names."""
+        return self._digraph.copy()
+
+    def node(self, name: str) -> Node:
+        """Return a node by name; raise GraphError with the nearest name if there is none."""
+        if name not in self._nodes:
+            raise GraphError(f"no node {name!r} in {self.name!r}{near_miss(name, self._nodes)}")
+        return self._nodes[name]
+
+    def input_shapes(self, node: Node) -> tuple[Shape, ...]:
+        """Return the shapes a node reads."""
+        return tuple(self.tensors[t].shape for t in node.inputs)
+
+    def output_shapes(self, node: Node) -> tuple[Shape, ...]:
+        """Return the shapes a node writes."""
+        return tuple(self.tensors[t].shape for t in node.outputs)
+
+    def consumers(self, tensor: str) -> tuple[Node, ...]:
+        """Return the nodes that read a tensor, in walk order, once per reading."""
+        return tuple(self._consumers[tensor])
+
+    def parameters(self) -> dict[str, Shape]:
+        """Return the shapes of all parameter tensors, named ``node.suffix``."""
+        return {
+            f"{node.name}.{suffix}": shape
+            for node in self.nodes
+            for suffix, shape in node.op.parameters(self.input_shapes(node)).items()
+        }
+
+    def parameter_count(self) -> int:
+        """Return the number of parameters, biases and normalisation included, zeros included."""
+        return sum(product(shape) for shape in self.parameters().values())
+
+    def with_batch(self, batch: int) -> LayerGraph:
+        """Return the same network for another batch size; raise GraphError below 1."""
+        if not isinstance(batch, int) or batch < 1:
+            raise GraphError(f"the batch must be a whole number of at least 1, not {batch!r}")
+        shapes = {t: (batch, *self.tensors[t].shape[1:]) for t in self.inputs}
+        return self._copy_facts(LayerGraph(self.name, shapes, self.nodes, self.outputs))
+
+    def with_operators(self, changed: Mapping[str, Operator]) -> LayerGraph:
+        """Return the graph with the operators of some nodes replaced; shapes are checked anew."""
+        shapes = {t: self.tensors[t].shape for t in self.inputs}
+        nodes = [replace(n, op=changed.get(n.name, n.op)) for n in self.nodes]
+        return self._copy_facts(LayerGraph(self.name, shapes, nodes, self.outputs))
+
+    def with_tensors(self, facts: Mapping[str, Tensor]) -> LayerGraph:
+        """Return the graph with other facts (bits, density) known of some tensors."""
+        shapes = {t: self.tensors[t].shape for t in self.inputs}
+        copy = LayerGraph(self.name, shapes, self.nodes, self.outputs)
+        copy.tensors = {**self.tensors, **facts}
+        return copy
+
+    def _copy_facts(self, other: LayerGraph) -> LayerGraph:
+        """Give a rebuilt graph this one's facts of the tensors that have the same name."""
+        for name, tensor in self.tensors.items():
+            if name in other.tensors:
+                other.tensors[name] = replace(
+                    other.tensors[name],
+                    bits=tensor.bits,
+                    density=tensor.density,
+                    channel_density=tensor.channel_density,
+                )
+        return other

@@ -1,0 +1,18 @@
+"""Kernels: which positions of a weight tensor exist. Knows shapes and arrays only."""
+
+from energysim.kernels.base import Histogram, IntArray, Kernel, KernelClass, WeightShape
+from energysim.kernels.dense import DenseKernel
+from energysim.kernels.mask import MaskKernel, random_support
+from energysim.kernels.periodic import PeriodicKernel
+
+__all__ = [
+    "DenseKernel",
+    "Histogram",
+    "IntArray",
+    "Kernel",
+    "KernelClass",
+    "MaskKernel",
+    "PeriodicKernel",
+    "WeightShape",
+    "random_support",
+]

@@ -1,0 +1,126 @@
+"""Names and files -> graph. The zoo is loaded by the very function that loads a user's file.
+
+A builder file is Python with a function ``build(input, classes, **variant) -> LayerGraph``.
+A zoo file also has ``MODELS``: name -> arguments of ``build``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from energysim.errors import EnergysimError, ModelError, UnknownNameError, near_miss
+from energysim.graph import LayerGraph
+from energysim.resources import data_folder
+
+__all__ = ["load_model", "model_names"]
+
+
+def model_names() -> list[str]:
+    """Return the names of the zoo, sorted."""
+    return sorted(_index())
+
+
+def load_model(
+    model: str | Path | LayerGraph,
+    input: Sequence[int] | None = None,
+    classes: int | None = None,
+    batch: int | None = None,
+) -> LayerGraph:
+    """Return the layer graph of a zoo name, a builder file, or a graph itself.
+
+    Parameters
+    ----------
+    model : str, Path or LayerGraph
+        A zoo name (``"vgg16"``), a path to a Python builder file, or a graph.
+    input : sequence of int, optional
+        Shape of one sample (C, H, W) instead of the network's own.
+    classes : int, optional
+        Number of classes instead of the network's own.
+    batch : int, optional
+        Batch size, 1 if not given (a graph keeps its own).
+
+    Raises
+    ------
+    UnknownNameError
+        No such name; offers the nearest.
+    ModelError
+        The file cannot be loaded, has no ``build``, or does not take what was asked.
+    GraphError, ShapeError
+        The network is not well formed, or does not fit the input.
+    """
+    if isinstance(model, LayerGraph):
+        if input is not None or classes is not None:
+            raise ModelError(
+                "a graph has its input and classes already: give a name or a file to change them"
+            )
+        return model if batch is None else model.with_batch(batch)
+    name = str(model)
+    if name.endswith(".py") or isinstance(model, Path) or "/" in name or "\\" in name:
+        module, arguments = _load(Path(model)), {}
+        label = Path(model).stem
+    else:
+        index = _index()
+        if name not in index:
+            raise UnknownNameError("model", name, index)
+        module = _load(data_folder("models") / f"{index[name]}.py")
+        arguments, label = dict(module.MODELS[name]), name
+    if input is not None:
+        arguments["input"] = tuple(input)
+    if classes is not None:
+        arguments["classes"] = classes
+    graph = _build(module, arguments, label)
+    graph.name = label
+    return graph if batch is None else graph.with_batch(batch)
+
+
+def _build(module: ModuleType, arguments: dict[str, Any], label: str) -> LayerGraph:
+    if not callable(getattr(module, "build", None)):
+        hint = near_miss("build", [n for n in vars(module) if not n.startswith("_")])
+        raise ModelError(f"{module.__file__}: a model file needs a function build(...) -> LayerGraph{hint}")
+    try:
+        graph = module.build(**arguments)
+    except EnergysimError:
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"{module.__file__}: build({_call(arguments)}) failed: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(graph, LayerGraph):
+        raise ModelError(f"{module.__file__}: build returned {type(graph).__name__}, not a LayerGraph")
+    return graph
+
+
+def _call(arguments: dict[str, Any]) -> str:
+    return ", ".join(f"{k}={v!r}" for k, v in arguments.items())
+
+
+@cache
+def _index() -> dict[str, str]:
+    """Zoo name -> builder file, from the index of the zoo."""
+    index = _load(data_folder("models") / "__init__.py")
+    return {name: family for family, names in index.FAMILIES.items() for name in names}
+
+
+def _load(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise ModelError(f"no model file {path}")
+    spec = spec_from_file_location(f"energysim_model_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ModelError(f"{path}: a model file is a Python file (.py)")
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except EnergysimError:
+        raise
+    except Exception as error:
+        line = getattr(error, "lineno", None)
+        where = f"{path}:{line}" if line else str(path)
+        raise ModelError(f"{where}: cannot be loaded: {type(error).__name__}: {error}") from error
+    return module
