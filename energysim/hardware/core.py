@@ -1,0 +1,278 @@
+"""A piece of hardware as the cost models see it: plain frozen values, nothing of YAML.
+
+Every number that carries energy or time is a `Constant`, which knows its source.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, fields, is_dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Literal
+
+from energysim.errors import SpecError
+from energysim.units import AJ_PER_PJ
+
+__all__ = [
+    "Array",
+    "Constant",
+    "Hardware",
+    "MemoryLevel",
+    "Partitions",
+    "RegisterAccesses",
+    "ZeroHandling",
+]
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A number with its provenance.
+
+    Parameters
+    ----------
+    value : Fraction
+        Exact, in the base unit.
+    unit : str
+        Base unit: ``"pJ"``, ``"bit"``, ``"Hz"``, ``"bit/cycle"``, or empty for a count.
+    source : str
+        Full citation; empty if the value is assumed and the note says why.
+    kind : {"measured", "published", "derived", "assumed"}
+    node_nm : int or None
+        Technology node of the figure [nm].
+    note : str
+    path : str
+        Its place in the specification: ``"levels.buffer.read"``.
+    """
+
+    value: Fraction
+    unit: str
+    source: str
+    kind: str
+    node_nm: int | None
+    note: str = ""
+    path: str = ""
+
+    @cached_property
+    def energy_aj(self) -> int:
+        """The energy [aJ], a whole number.
+
+        Raises
+        ------
+        TypeError
+            If this constant is no energy.
+        """
+        if self.unit != "pJ":
+            raise TypeError(f"{self.path} is no energy but has the unit {self.unit!r}")
+        exact = self.value * AJ_PER_PJ
+        if exact.denominator != 1:
+            raise ValueError(f"{self.path}: {self.value} pJ is finer than 1 aJ")
+        return exact.numerator
+
+
+@dataclass(frozen=True)
+class Partitions:
+    """Capacities of the fixed parts of a split buffer [bit]."""
+
+    weights: int
+    inputs: int
+    outputs: int
+
+
+@dataclass(frozen=True)
+class MemoryLevel:
+    """A memory.
+
+    Parameters
+    ----------
+    name : {"dram", "buffer"}
+    capacity_bits : int or None
+        None: unbounded.
+    word_bits : int
+        Bits of one access.
+    read, write : Constant
+        Energy per word [pJ].
+    bandwidth : Constant or None
+        In bits per cycle of the hardware's clock, reads and writes together; None: never limits.
+    partitions : Partitions or None
+        None: one shared memory.
+    double_buffered : bool
+        If true, a tile may fill only half of it.
+    """
+
+    name: str
+    capacity_bits: int | None
+    word_bits: int
+    read: Constant
+    write: Constant
+    bandwidth: Constant | None = None
+    partitions: Partitions | None = None
+    double_buffered: bool = False
+
+
+@dataclass(frozen=True)
+class ZeroHandling:
+    """What the hardware makes of the zeros of one kind of tensor.
+
+    Parameters
+    ----------
+    stored_compressed : bool
+        Whether zeros are left out in DRAM.
+    compute : {"none", "gate", "skip"}
+        ``gate`` saves the energy of a MAC with a zero, ``skip`` its cycle as well.
+    format : str or None
+        Storage format in DRAM, if the hardware fixes one.
+    """
+
+    stored_compressed: bool
+    compute: Literal["none", "gate", "skip"]
+    format: str | None = None
+
+
+@dataclass(frozen=True)
+class Array:
+    """The multipliers, as sharing of buffer accesses in the two-level model.
+
+    ``pixels`` output pixels share one weight read from the buffer; ``filters`` filters share
+    one input read; ``products`` products are summed in registers or an adder tree for one
+    accumulator access of the buffer. MACs per cycle = pixels x filters. With all three at one,
+    every MAC reads the buffer itself.
+
+    Parameters
+    ----------
+    pixels, filters, products : int
+    constants : tuple of Constant
+        The same three numbers with their provenance.
+    """
+
+    pixels: int
+    filters: int
+    products: int
+    constants: tuple[Constant, ...] = ()
+
+    @property
+    def macs_per_cycle(self) -> int:
+        """Multipliers: pixels x filters."""
+        return self.pixels * self.filters
+
+
+@dataclass(frozen=True)
+class RegisterAccesses:
+    """Register accesses of one MAC."""
+
+    weight_reads: int = 1
+    input_reads: int = 1
+    psum_reads: int = 1
+    psum_writes: int = 1
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """A piece of hardware.
+
+    Parameters
+    ----------
+    name, description : str
+    cost_model : str
+        Name of the cost model it is written for.
+    node_nm : int or None
+        Technology node [nm].
+    clock_hz : Fraction
+    weight_bits, activation_bits, accumulator_bits : int
+        Native widths.
+    dram, buffer : MemoryLevel
+    mac : tuple of (int, Constant)
+        Energy of one MAC [pJ] by operand width, ascending.
+    register : tuple of (int, Constant, Constant)
+        Energy of a register read and write [pJ] by width, ascending; empty: no register level.
+    register_accesses : RegisterAccesses
+    vector_op : Constant
+        Energy of one elementary operation that is no MAC [pJ].
+    array : Array
+    weights, activations : ZeroHandling
+    rules : tuple of (str, object)
+        Counting rules that differ from the cost model's defaults, sorted by name.
+    constants : tuple of Constant
+        Everything with a source, in a fixed order.
+    """
+
+    name: str
+    description: str
+    cost_model: str
+    node_nm: int | None
+    clock_hz: Fraction
+    weight_bits: int
+    activation_bits: int
+    accumulator_bits: int
+    dram: MemoryLevel
+    buffer: MemoryLevel
+    mac: tuple[tuple[int, Constant], ...]
+    register: tuple[tuple[int, Constant, Constant], ...]
+    register_accesses: RegisterAccesses
+    vector_op: Constant
+    array: Array
+    weights: ZeroHandling
+    activations: ZeroHandling
+    rules: tuple[tuple[str, bool | int | str], ...]
+    constants: tuple[Constant, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the content: independent of path, key order and way of writing."""
+        return hashlib.sha256(_canonical(self).encode()).hexdigest()
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def mac_energy(self, weight_bits: int, activation_bits: int) -> Constant:
+        """Return the energy of one MAC: the narrowest datapath that holds both operands.
+
+        Raises
+        ------
+        SpecError
+            If no MAC of this hardware is that wide.
+        """
+        bits = max(weight_bits, activation_bits)
+        for width, energy in self.mac:
+            if width >= bits:
+                return energy
+        raise SpecError(
+            f"hardware {self.name!r} has no MAC for {weight_bits}-bit weights and {activation_bits}-bit "
+            f"activations; its widest has {self.mac[-1][0]} bit"
+        )
+
+    def register_energy(self, bits: int) -> tuple[Constant, Constant]:
+        """Return the energies of a register read and write: the narrowest that holds the bits.
+
+        Raises
+        ------
+        SpecError
+            If there are no registers, or none that wide.
+        """
+        for width, read, write in self.register:
+            if width >= bits:
+                return read, write
+        have = f"its widest has {self.register[-1][0]} bit" if self.register else "it has no registers"
+        raise SpecError(f"hardware {self.name!r} has no register for {bits} bit; {have}")
+
+    @property
+    def zero_sentence(self) -> str:
+        """What the hardware makes of zeros, in one line."""
+        skip = {"skip": "yes", "gate": "no (gated)", "none": "no"}[self.weights.compute]
+        zeros = {"skip": "skipped", "gate": "gated", "none": "not exploited"}[self.activations.compute]
+        stored = f"; activations stored compressed: {self.activations.format}"
+        return (
+            f"weights stored compressed: {'yes' if self.weights.stored_compressed else 'no'}; "
+            f"compute skips weight zeros: {skip}; activation zeros: {zeros}"
+            f"{stored if self.activations.stored_compressed else ''}"
+        )
+
+
+def _canonical(value: object) -> str:
+    """Return a text that is equal exactly if the values are."""
+    if is_dataclass(value):
+        inner = ",".join(f"{f.name}={_canonical(getattr(value, f.name))}" for f in fields(value))
+        return f"{type(value).__name__}({inner})"
+    if isinstance(value, tuple):
+        return f"({','.join(map(_canonical, value))})"
+    return str(value) if isinstance(value, Fraction) else repr(value)

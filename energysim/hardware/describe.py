@@ -1,0 +1,112 @@
+"""Rows for people: what a piece of hardware is, and where every constant comes from."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import NamedTuple
+
+from energysim.hardware.core import Constant, Hardware, MemoryLevel
+from energysim.hardware.tables import capacity_text
+from energysim.units import engineering
+
+__all__ = ["ConstantRow", "describe_constants", "describe_hardware", "value_text"]
+
+
+class ConstantRow(NamedTuple):
+    """One constant, all as text."""
+
+    path: str
+    value: str
+    kind: str
+    node: str
+    source: str
+    note: str
+
+
+def describe_constants(hardware: Hardware) -> list[ConstantRow]:
+    """Return a row for every constant, in the order of the specification."""
+    return [
+        ConstantRow(c.path, value_text(c), c.kind, f"{c.node_nm} nm" if c.node_nm else "", c.source, c.note)
+        for c in hardware.constants
+    ]
+
+
+def describe_hardware(hardware: Hardware) -> list[tuple[str, str]]:
+    """Return (property, text) rows that say what the hardware is."""
+    array, accesses = hardware.array, hardware.register_accesses
+    rows = [
+        ("name", hardware.name),
+        ("description", hardware.description),
+        ("cost model", hardware.cost_model),
+        ("node", f"{hardware.node_nm} nm" if hardware.node_nm else "not stated"),
+        ("clock", engineering(hardware.clock_hz, "Hz")),
+        (
+            "native bits",
+            f"weights {hardware.weight_bits}, activations {hardware.activation_bits}, "
+            f"accumulators {hardware.accumulator_bits}",
+        ),
+        (
+            "MACs per cycle",
+            f"{array.macs_per_cycle} ({array.pixels} pixels x {array.filters} filters, "
+            f"{array.products} products per accumulator access)",
+        ),
+        *_level_rows(hardware.dram),
+        *_level_rows(hardware.buffer),
+        *((f"MAC {bits} bit", value_text(energy)) for bits, energy in hardware.mac),
+        *(
+            (f"register {bits} bit", f"read {value_text(read)}, write {value_text(write)}")
+            for bits, read, write in hardware.register
+        ),
+    ]
+    if hardware.register:
+        rows.append(
+            (
+                "register accesses per MAC",
+                f"weight reads {accesses.weight_reads}, input reads {accesses.input_reads}, "
+                f"psum reads {accesses.psum_reads}, psum writes {accesses.psum_writes}",
+            )
+        )
+    rows += [("other operation", value_text(hardware.vector_op)), ("zeros", hardware.zero_sentence)]
+    rows += [(f"rule {name}", str(value)) for name, value in hardware.rules]
+    return [*rows, ("digest", hardware.digest)]
+
+
+def value_text(constant: Constant) -> str:
+    """Return a value with its unit: energies exactly, capacities in binary units."""
+    if constant.unit == "bit":
+        return capacity_text(int(constant.value))
+    if constant.unit == "Hz":
+        return engineering(constant.value, "Hz")
+    return f"{_number(constant.value)} {constant.unit}".strip()
+
+
+def _number(value: Fraction) -> str:
+    """Return a fraction as a plain decimal if it is short, else to six digits."""
+    if value.denominator == 1:
+        return str(value.numerator)
+    if 10**6 % value.denominator == 0:
+        digits = Decimal(value.numerator * (10**6 // value.denominator)).scaleb(-6)
+        return f"{digits.normalize():f}"
+    return f"{float(value):.6g}"
+
+
+def _level_rows(level: MemoryLevel) -> list[tuple[str, str]]:
+    size = "unbounded" if level.capacity_bits is None else capacity_text(level.capacity_bits)
+    buffered = ", double buffered" if level.double_buffered else ""
+    speed = value_text(level.bandwidth) if level.bandwidth else "never limits"
+    rows = [
+        (level.name, f"{size}, words of {level.word_bits} bit{buffered}"),
+        (f"{level.name} energy per word", f"read {value_text(level.read)}, write {value_text(level.write)}"),
+        (f"{level.name} bandwidth", speed),
+    ]
+    if level.partitions is not None:
+        parts = level.partitions
+        rows.append(
+            (
+                f"{level.name} parts",
+                f"weights {capacity_text(parts.weights)}, inputs {capacity_text(parts.inputs)}, "
+                f"outputs {capacity_text(parts.outputs)}",
+            )
+        )
+    return rows

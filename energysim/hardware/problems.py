@@ -1,0 +1,132 @@
+"""Pydantic's errors, told with file, line, column, the value and what would be accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, get_args
+
+from energysim.errors import near_miss
+from energysim.hardware.quantities import show
+from energysim.hardware.yaml_nodes import Node, Position, Problem
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
+
+__all__ = ["problems_of"]
+
+_EXPECTED = {
+    "int_type": "expected a whole number",
+    "string_type": "expected text (put it in quotes)",
+    "bool_type": "expected true or false",
+    "list_type": "expected a list",
+    "dict_type": "expected a mapping",
+    "model_type": "expected a mapping",
+    "model_attributes_type": "expected a mapping",
+}
+
+
+def problems_of(error: ValidationError, tree: Node, model: type[BaseModel]) -> list[Problem]:
+    """Return every error of a validation at its place in the file.
+
+    Parameters
+    ----------
+    error : ValidationError
+    tree : Node
+        What was validated, with positions.
+    model : type
+        The model it was validated against, for the names of keys that exist.
+    """
+    return [_problem(item, tree, model) for item in error.errors(include_url=False)]
+
+
+def _problem(item: Mapping[str, Any], tree: Node, model: type[BaseModel]) -> Problem:
+    keys = [str(part) for part in item["loc"]]
+    kind, context = item["type"], item.get("ctx", {})
+    if kind == "spec" and context["at"]:
+        keys.append(context["at"])
+    if keys and keys[-1] == "[key]":
+        keys.pop()
+    keys = _without_union_tags(keys, tree)
+    node, key_at = _find(tree, keys)
+    if kind == "missing":
+        parent, at = _find(tree, keys[:-1])
+        return Problem(at or parent.at, ".".join(keys), "missing")
+    path = ".".join(keys)
+    if kind == "extra_forbidden":
+        known = _fields_at(model, keys[:-1])
+        hint = near_miss(keys[-1], known) or f"; expected one of {', '.join(known)}"
+        return Problem(key_at or node.at, path, f"unknown key {show(keys[-1])}{hint}")
+    return Problem(node.at, path, _what(kind, item, context, node))
+
+
+def _what(kind: str, item: Mapping[str, Any], context: Mapping[str, Any], node: Node) -> str:
+    if kind == "spec":
+        return str(context["what"])
+    if kind == "value_error":
+        return str(context["error"])
+    given = show(node.value)
+    if kind in _EXPECTED:
+        need = _EXPECTED[kind]
+        if kind.startswith("model") and isinstance(node.value, str | int):
+            need = "expected a mapping {value: ..., source: ..., kind: ...}" if _is_constant(item) else need
+        return f"{need}, got {given}"
+    if kind == "literal_error":
+        hint = near_miss(node.value, _choices(context)) if isinstance(node.value, str) else ""
+        return f"expected {context['expected']}, got {given}{hint}"
+    if kind == "string_pattern_mismatch":
+        return f"{given} has characters that are not accepted here (pattern {context['pattern']})"
+    what = str(item["msg"])
+    return f"{what[0].lower()}{what[1:].replace('Input should', 'should')}, got {given}".replace(
+        "input should", "should"
+    )
+
+
+def _choices(context: Mapping[str, Any]) -> list[str]:
+    return [part.strip("' ") for part in str(context["expected"]).replace(" or ", ",").split(",")]
+
+
+def _is_constant(item: Mapping[str, Any]) -> bool:
+    return str(item.get("ctx", {}).get("class_name", "")) in {
+        "Energy",
+        "Capacity",
+        "Bandwidth",
+        "Frequency",
+        "Count",
+    }
+
+
+def _without_union_tags(keys: list[str], tree: Node) -> list[str]:
+    """Drop what pydantic appends for the members of a union (``rules.x.bool``)."""
+    return keys[:2] if keys[:1] == ["rules"] else keys
+
+
+def _find(tree: Node, keys: list[str]) -> tuple[Node, Position | None]:
+    """Return the deepest node along a path, and where the path's last key stands."""
+    node, at = tree, None
+    for key in keys:
+        at = None
+        if isinstance(node.value, dict) and key in node.value:
+            at = node.keys.get(key)
+            node = node.value[key]
+        elif isinstance(node.value, list) and key.isdigit() and int(key) < len(node.value):
+            node = node.value[int(key)]
+        else:
+            break
+    return node, at
+
+
+def _fields_at(model: type[BaseModel], keys: list[str]) -> list[str]:
+    """Return the keys that exist at a path of the model."""
+    held: Any = model
+    for key in keys:
+        fields = {(f.alias or name): f for name, f in held.model_fields.items()}
+        if key in fields:  # otherwise the key of a dict or the index of a list: same model
+            held = next(_models_in(fields[key].annotation), held)
+    return [field.alias or name for name, field in held.model_fields.items()]
+
+
+def _models_in(annotation: Any) -> Iterator[Any]:
+    if hasattr(annotation, "model_fields"):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)
