@@ -1,0 +1,61 @@
+"""Formats by name: ``get_format("csr:index=32,pointer=32")``, and decoding of bytes of any format."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from energysim.errors import EnergysimError, FormatError
+from energysim.formats.base import StorageFormat, Tensor
+from energysim.formats.container import spec_of
+from energysim.formats.parameters import parse_parameters
+from energysim.registry import Registry
+
+__all__ = ["FORMATS", "decode", "get_format"]
+
+FORMATS = Registry(
+    kind="storage format",
+    group="energysim.formats",
+    builtin={
+        "bitmap": "energysim.formats.bitmap:BitmapFormat",
+        "coo": "energysim.formats.coo:CooFormat",
+        "csr": "energysim.formats.csr:CsrFormat",
+        "dense": "energysim.formats.dense:DenseFormat",
+        "index": "energysim.formats.index:IndexFormat",
+        "pattern": "energysim.formats.pattern:PatternFormat",
+        "periodic": "energysim.formats.periodic:PeriodicFormat",
+        "rlc": "energysim.formats.rlc:RlcFormat",
+    },
+)
+"""Classes of storage formats, built in or from entry points of the group ``energysim.formats``."""
+
+
+def get_format(text: str) -> StorageFormat:
+    """Return the format written as ``name`` or ``name:key=value,key=value``.
+
+    ``get_format(str(format)) == format``.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no format of this name.
+    FormatError
+        If a parameter is unknown, repeated, malformed or out of range.
+    """
+    name, colon, rest = text.partition(":")
+    kind = FORMATS.get(name.strip())
+    return cast(StorageFormat, kind(**parse_parameters(kind, rest)) if colon else kind())
+
+
+def decode(data: bytes) -> Tensor:
+    """Return the tensor of an encoding by any format: the bytes begin with the text of theirs.
+
+    Raises
+    ------
+    FormatError
+        If they do not, or do not decode.
+    """
+    try:
+        found = get_format(spec_of(data))
+    except EnergysimError as error:
+        raise FormatError(f"the bytes name no usable storage format: {error}") from None
+    return found.decode(data)
