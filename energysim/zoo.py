@@ -6,7 +6,9 @@ A zoo file also has ``MODELS``: name -> arguments of ``build``.
 
 from __future__ import annotations
 
+import inspect
 import sys
+import traceback
 from collections.abc import Sequence
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
@@ -83,17 +85,37 @@ def _build(module: ModuleType, arguments: dict[str, Any], label: str) -> LayerGr
     if not callable(getattr(module, "build", None)):
         hint = near_miss("build", [n for n in vars(module) if not n.startswith("_")])
         raise ModelError(f"{module.__file__}: a model file needs a function build(...) -> LayerGraph{hint}")
+    for name in arguments:
+        _check_parameter(module, name)
     try:
         graph = module.build(**arguments)
     except EnergysimError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ModelError(
-            f"{module.__file__}: build({_call(arguments)}) failed: {type(error).__name__}: {error}"
+            f"{_where(module.__file__, error)}: build({_call(arguments)}) failed: "
+            f"{type(error).__name__}: {error}"
         ) from error
     if not isinstance(graph, LayerGraph):
         raise ModelError(f"{module.__file__}: build returned {type(graph).__name__}, not a LayerGraph")
     return graph
+
+
+def _check_parameter(module: ModuleType, name: str) -> None:
+    parameters = inspect.signature(module.build).parameters
+    kinds = {p.kind for p in parameters.values()}
+    if name not in parameters and inspect.Parameter.VAR_KEYWORD not in kinds:
+        listed = ", ".join(parameters) or "nothing"
+        raise ModelError(f"{module.__file__}: build takes {listed}, but no {name!r}")
+
+
+def _where(path: str | Path | None, error: BaseException) -> str:
+    """Return ``path:line`` of the last line of the file that the error went through."""
+    line = error.lineno if isinstance(error, SyntaxError) and error.filename == str(path) else None
+    for frame in traceback.extract_tb(error.__traceback__):
+        if frame.filename == str(path):
+            line = frame.lineno
+    return f"{path}:{line}" if line else str(path)
 
 
 def _call(arguments: dict[str, Any]) -> str:
@@ -119,8 +141,9 @@ def _load(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except EnergysimError:
         raise
-    except Exception as error:
-        line = getattr(error, "lineno", None)
-        where = f"{path}:{line}" if line else str(path)
-        raise ModelError(f"{where}: cannot be loaded: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        detail = error.msg if isinstance(error, SyntaxError) else error
+        raise ModelError(
+            f"{_where(path, error)}: cannot be loaded: {type(error).__name__}: {detail}"
+        ) from error
     return module

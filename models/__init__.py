@@ -4,5 +4,21 @@
 """
 
 FAMILIES: dict[str, tuple[str, ...]] = {
+    "alexnet": ("alexnet", "alexnet_grouped"),
+    "densenet": ("densenet121",),
+    "googlenet": ("googlenet",),
+    "mobilenet": ("mobilenet_v1", "mobilenet_v2", "mobilenet_v2-cifar10", "mobilenet_v2-tiny"),
+    "resnet": (
+        "resnet18",
+        "resnet34",
+        "resnet50",
+        "resnet101",
+        "resnet152",
+        "resnet18-cifar10",
+        "resnet18-tiny",
+    ),
+    "shufflenet": ("shufflenet_v2_x1_0", "shufflenet_v2_x1_5-cifar10", "shufflenet_v2_x1_5-tiny"),
+    "squeezenet": ("squeezenet1_0", "squeezenet1_1"),
     "vgg": ("vgg11", "vgg13", "vgg16", "vgg19", "vgg16-cifar10", "vgg16-tiny"),
+    "vit": ("vit_b_16",),
 }

@@ -20,6 +20,7 @@ from energysim.graph.elementwise import (
     GroupNorm,
     LayerNorm,
     LearnedAdd,
+    LocalResponseNorm,
     Multiply,
     Softmax,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "LearnedAdd",
     "LearnedToken",
     "Linear",
+    "LocalResponseNorm",
     "MatMul",
     "Multiply",
     "Node",

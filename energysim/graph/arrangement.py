@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 
 from energysim.errors import GraphError, ShapeError
 from energysim.graph.operators import Category, Operator
-from energysim.graph.shapes import Pair, Shape, need_rank, product, text
+from energysim.graph.shapes import Pair, Shape, need_integers, need_rank, product, text
 
 __all__ = [
     "ChannelShuffle",
@@ -153,6 +153,9 @@ class SpatialShift(Operator):
 
     category: ClassVar[Category] = "view"
 
+    def __post_init__(self) -> None:
+        need_integers(self.window, 2, "window")
+
     def infer(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
         need_rank(shapes, 1, (4,), "a spatial shift")
         return (shapes[0],)
@@ -170,6 +173,7 @@ class Upsample(Operator):
     def __post_init__(self) -> None:
         if self.mode not in ("nearest", "bilinear"):
             raise GraphError(f"an upsampling mode is nearest or bilinear, not {self.mode!r}")
+        need_integers(self.factor, 2, "factor")
 
     def infer(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
         need_rank(shapes, 1, (4,), "upsampling")

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
-from energysim.errors import GraphError
+from energysim.errors import GraphError, ShapeError, near_miss
 from energysim.graph.arrangement import (
     ChannelShuffle,
     Concat,
@@ -32,6 +32,7 @@ from energysim.graph.elementwise import (
     GroupNorm,
     LayerNorm,
     LearnedAdd,
+    LocalResponseNorm,
     Multiply,
     Softmax,
 )
@@ -66,9 +67,15 @@ class GraphBuilder:
     """
 
     def __init__(self, name: str, input: Sequence[int], batch: int = 1) -> None:
+        sample = tuple(input)
+        if not sample or not all(type(s) is int and s >= 1 for s in (batch, *sample)):
+            raise ShapeError(
+                f"the input of {name!r} must have positive whole lengths and a batch of at least 1, "
+                f"not {sample!r} and {batch!r}"
+            )
         self.name = name
         self.input = "input"
-        self._inputs: dict[str, Shape] = {"input": (batch, *input)}
+        self._inputs: dict[str, Shape] = {"input": (batch, *sample)}
         self._nodes: list[Node] = []
         self._names: set[str] = set()
         self._scopes: list[str] = []
@@ -85,6 +92,8 @@ class GraphBuilder:
 
     def shape(self, tensor: str) -> Shape:
         """Return the shape of a tensor made so far, batch first."""
+        if tensor not in self._shapes:
+            raise GraphError(f"{self.name!r} has no tensor {tensor!r} yet{near_miss(tensor, self._shapes)}")
         return self._shapes[tensor]
 
     def node(self, op: Operator, *inputs: str, name: str | None = None, outputs: int = 1) -> tuple[str, ...]:
@@ -102,13 +111,16 @@ class GraphBuilder:
         made = (full, *(f"{full}:{i}" for i in range(1, outputs)))
         for tensor in inputs:
             if tensor not in self._shapes:
-                raise GraphError(f"node {full!r} reads tensor {tensor!r}, which nobody has written yet")
+                hint = near_miss(tensor, self._shapes)
+                raise GraphError(f"node {full!r} reads tensor {tensor!r}, which nobody has written yet{hint}")
         shapes = tuple(self._shapes[t] for t in inputs)
         try:
             found = op.infer(shapes)
         except GraphError as error:
             fed = ", ".join(f"{t!r} gives {text(self._shapes[t])}" for t in inputs)
             raise type(error)(f"node {full!r} ({op.kind}): {error}; {fed}") from None
+        if len(found) != outputs:
+            raise GraphError(f"node {full!r} ({op.kind}) makes {len(found)} tensors, not {outputs}")
         self._names.add(full)
         self._nodes.append(Node(full, op, inputs, made))
         self._shapes.update(zip(made, found, strict=True))
@@ -164,7 +176,7 @@ class GraphBuilder:
         name: str | None = None,
     ) -> str:
         """Add a convolution with one filter per channel."""
-        channels = self._shapes[x][1]
+        channels = self.shape(x)[1]
         return self.conv(x, channels, window, stride, padding, groups=channels, bias=bias, name=name)
 
     def conv_transpose(
@@ -192,6 +204,24 @@ class GraphBuilder:
             bias,
         )
         return self._one(op, x, name=name)
+
+    def conv_bn(
+        self,
+        x: str,
+        out_channels: int,
+        window: Ints,
+        stride: Ints = 1,
+        padding: Ints = 0,
+        groups: int = 1,
+        function: str | None = "relu",
+        *,
+        name: str,
+    ) -> str:
+        """Add ``name.conv`` without bias, ``name.bn`` and an activation (``name.relu``) unless None."""
+        with self.scope(name):
+            x = self.conv(x, out_channels, window, stride, padding, groups=groups, bias=False, name="conv")
+            x = self.batch_norm(x, name="bn")
+            return x if function is None else self.activation(x, function, name=function)
 
     def linear(self, x: str, out_features: int, bias: bool = True, name: str | None = None) -> str:
         """Add a fully connected layer."""
@@ -258,6 +288,10 @@ class GraphBuilder:
         """Add dropout, the identity at inference."""
         return self._one(Dropout(), x, name=name)
 
+    def local_response_norm(self, x: str, size: int = 5, name: str | None = None) -> str:
+        """Add normalisation over neighbouring channels."""
+        return self._one(LocalResponseNorm(size), x, name=name)
+
     def softmax(self, x: str, axis: int = -1, name: str | None = None) -> str:
         """Add a softmax."""
         return self._one(Softmax(axis), x, name=name)
@@ -319,7 +353,9 @@ class GraphBuilder:
         the output projection: 3 D^2 + D^2 weights and 2 L^2 D multiply-adds besides the
         projections. The scaling by 1/sqrt(D / heads) is folded into the projection.
         """
-        _, length, depth = self._shapes[x]
+        if len(self.shape(x)) != 3:
+            raise ShapeError(f"attention {name!r} takes (N, L, D), not {text(self.shape(x))}, from {x!r}")
+        _, length, depth = self.shape(x)
         if heads < 1 or depth % heads:
             raise GraphError(f"attention {name!r}: {heads} heads do not divide a depth of {depth}")
         with self.scope(name):
@@ -343,6 +379,7 @@ _SHORT = {
     "BatchNorm": "bn",
     "LayerNorm": "ln",
     "GroupNorm": "gn",
+    "LocalResponseNorm": "lrn",
     "Multiply": "mul",
     "ChannelShuffle": "shuffle",
     "SpatialShift": "shift",

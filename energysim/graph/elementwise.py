@@ -3,7 +3,9 @@
 Operation counts are conventions of this tool (assumed): one operation per element for an
 activation and per addition or multiplication; 2 for a batch norm that cannot be folded
 (scale, shift); 7 for layer and group norm (sum, square, sum of squares, subtract, scale by
-the deviation, scale, shift); 5 for softmax (maximum, subtract, exponential, sum, divide).
+the deviation, scale, shift); 5 for softmax (maximum, subtract, exponential, sum, divide);
+n + 4 for local response norm over n channels (square, n - 1 additions, scale, shift, power,
+divide).
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ __all__ = [
     "GroupNorm",
     "LayerNorm",
     "LearnedAdd",
+    "LocalResponseNorm",
     "Multiply",
     "Softmax",
 ]
@@ -127,6 +130,29 @@ class GroupNorm(Operator):
 
     def other_ops(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> int:
         return 7 * product(outputs[0])
+
+
+@dataclass(frozen=True)
+class LocalResponseNorm(Operator):
+    """Divides each element by a power of the sum of squares over ``size`` neighbouring channels.
+
+    Krizhevsky, Sutskever and Hinton, NIPS 2012, section 3.3. No parameters are learned.
+    """
+
+    size: int = 5
+
+    category: ClassVar[Category] = "stream"
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise GraphError(f"local response norm takes at least 1 channel, not {self.size}")
+
+    def infer(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
+        need_rank(shapes, 1, (4,), "local response norm")
+        return _same(shapes)
+
+    def other_ops(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> int:
+        return (self.size + 4) * product(outputs[0])
 
 
 @dataclass(frozen=True)

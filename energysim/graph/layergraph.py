@@ -106,10 +106,13 @@ class LayerGraph:
         if not given:
             raise GraphError(f"the graph {name!r} is empty: it needs at least one layer")
         for tensor, shape in inputs.items():
-            if len(shape) < 2 or any(not isinstance(s, int) or s < 1 for s in shape):
+            if len(shape) < 2 or any(type(s) is not int or s < 1 for s in shape):
                 raise ShapeError(
                     f"input {tensor!r} of {name!r} has shape {shape}: positive lengths, batch first"
                 )
+        if len({shape[0] for shape in inputs.values()}) > 1:
+            sizes = ", ".join(f"{t!r} {text(s)}" for t, s in inputs.items())
+            raise ShapeError(f"the inputs of {name!r} differ in their batch (axis 0): {sizes}")
         self._digraph = self._connect(given)
         order = {node.name: number for number, node in enumerate(given)}
         by_name = {node.name: node for node in given}
@@ -159,11 +162,11 @@ class LayerGraph:
             try:
                 found = node.op.infer(shapes)
                 node.op.parameters(shapes)
-            except ShapeError as error:
+            except GraphError as error:
                 fed = ", ".join(
                     f"{tensors[t].producer or t!r} gives {text(tensors[t].shape)}" for t in node.inputs
                 )
-                raise ShapeError(
+                raise type(error)(
                     f"node {node.name!r} ({node.op.kind}): {error}; {fed or 'no input'}"
                 ) from None
             if len(found) != len(node.outputs):
@@ -200,6 +203,12 @@ class LayerGraph:
             raise GraphError(f"no node {name!r} in {self.name!r}{near_miss(name, self._nodes)}")
         return self._nodes[name]
 
+    def tensor(self, name: str) -> Tensor:
+        """Return a tensor by name; raise GraphError with the nearest name if there is none."""
+        if name not in self.tensors:
+            raise GraphError(f"no tensor {name!r} in {self.name!r}{near_miss(name, self.tensors)}")
+        return self.tensors[name]
+
     def input_shapes(self, node: Node) -> tuple[Shape, ...]:
         """Return the shapes a node reads."""
         return tuple(self.tensors[t].shape for t in node.inputs)
@@ -210,7 +219,7 @@ class LayerGraph:
 
     def consumers(self, tensor: str) -> tuple[Node, ...]:
         """Return the nodes that read a tensor, in walk order, once per reading."""
-        return tuple(self._consumers[tensor])
+        return tuple(self._consumers[self.tensor(tensor).name])
 
     def parameters(self) -> dict[str, Shape]:
         """Return the shapes of all parameter tensors, named ``node.suffix``."""
@@ -226,19 +235,28 @@ class LayerGraph:
 
     def with_batch(self, batch: int) -> LayerGraph:
         """Return the same network for another batch size; raise GraphError below 1."""
-        if not isinstance(batch, int) or batch < 1:
+        if type(batch) is not int or batch < 1:
             raise GraphError(f"the batch must be a whole number of at least 1, not {batch!r}")
         shapes = {t: (batch, *self.tensors[t].shape[1:]) for t in self.inputs}
         return self._copy_facts(LayerGraph(self.name, shapes, self.nodes, self.outputs))
 
     def with_operators(self, changed: Mapping[str, Operator]) -> LayerGraph:
         """Return the graph with the operators of some nodes replaced; shapes are checked anew."""
+        for name in changed:
+            self.node(name)
         shapes = {t: self.tensors[t].shape for t in self.inputs}
         nodes = [replace(n, op=changed.get(n.name, n.op)) for n in self.nodes]
         return self._copy_facts(LayerGraph(self.name, shapes, nodes, self.outputs))
 
     def with_tensors(self, facts: Mapping[str, Tensor]) -> LayerGraph:
         """Return the graph with other facts (bits, density) known of some tensors."""
+        for name, tensor in facts.items():
+            known = self.tensor(name)
+            if (tensor.name, tensor.shape, tensor.producer) != (name, known.shape, known.producer):
+                raise GraphError(
+                    f"facts of tensor {name!r} ({text(known.shape)} from {known.producer!r}) are given for "
+                    f"{tensor.name!r} ({text(tensor.shape)} from {tensor.producer!r})"
+                )
         shapes = {t: self.tensors[t].shape for t in self.inputs}
         copy = LayerGraph(self.name, shapes, self.nodes, self.outputs)
         copy.tensors = {**self.tensors, **facts}
@@ -248,10 +266,12 @@ class LayerGraph:
         """Give a rebuilt graph this one's facts of the tensors that have the same name."""
         for name, tensor in self.tensors.items():
             if name in other.tensors:
+                rebuilt = other.tensors[name]
+                same = rebuilt.shape[1:2] == tensor.shape[1:2]
                 other.tensors[name] = replace(
-                    other.tensors[name],
+                    rebuilt,
                     bits=tensor.bits,
                     density=tensor.density,
-                    channel_density=tensor.channel_density,
+                    channel_density=tensor.channel_density if same else (),
                 )
         return other

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from energysim.errors import GraphError, ShapeError
-from energysim.graph.shapes import Pads, Pair, Shape, need_rank, text, window_outputs
+from energysim.graph.shapes import Pads, Pair, Shape, need_integers, need_rank, product, text, window_outputs
 from energysim.kernels import DenseKernel, Kernel
 
 __all__ = ["Category", "Conv2d", "ConvTranspose2d", "Linear", "MatMul", "Operator"]
@@ -93,6 +93,10 @@ class Conv2d(Operator):
     def __post_init__(self) -> None:
         if self.out_channels < 1 or self.groups < 1:
             raise GraphError("out_channels and groups must be at least 1")
+        need_integers(self.window, 2, "window")
+        need_integers(self.stride, 2, "stride")
+        need_integers(self.padding, 4, "padding", 0)
+        need_integers(self.dilation, 2, "dilation")
 
     def infer(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
         need_rank(shapes, 1, (4,), "a convolution")
@@ -122,8 +126,7 @@ class Conv2d(Operator):
         return found
 
     def other_ops(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> int:
-        batch, channels, rows, cols = outputs[0]
-        return batch * channels * rows * cols if self.bias else 0
+        return product(outputs[0]) if self.bias else 0
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,11 @@ class ConvTranspose2d(Operator):
     def __post_init__(self) -> None:
         if self.out_channels < 1 or self.groups < 1:
             raise GraphError("out_channels and groups must be at least 1")
+        need_integers(self.window, 2, "window")
+        need_integers(self.stride, 2, "stride")
+        need_integers(self.padding, 4, "padding", 0)
+        need_integers(self.dilation, 2, "dilation")
+        need_integers(self.output_padding, 2, "output_padding", 0)
         if any(
             o and o >= max(s, d)
             for o, s, d in zip(self.output_padding, self.stride, self.dilation, strict=True)
@@ -182,8 +190,7 @@ class ConvTranspose2d(Operator):
         return found
 
     def other_ops(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> int:
-        batch, channels, rows, cols = outputs[0]
-        return batch * channels * rows * cols if self.bias else 0
+        return product(outputs[0]) if self.bias else 0
 
 
 @dataclass(frozen=True)
@@ -210,10 +217,7 @@ class Linear(Operator):
         return found
 
     def other_ops(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> int:
-        size = 1
-        for length in outputs[0]:
-            size *= length
-        return size if self.bias else 0
+        return product(outputs[0]) if self.bias else 0
 
 
 @dataclass(frozen=True)

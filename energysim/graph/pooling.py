@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from energysim.errors import GraphError, ShapeError
+from energysim.errors import GraphError
 from energysim.graph.operators import Category, Operator
-from energysim.graph.shapes import Pads, Pair, Shape, need_rank, product, window_outputs
+from energysim.graph.shapes import Pads, Pair, Shape, need_integers, need_rank, product, window_outputs
 from energysim.units import ceil_div
 
 __all__ = ["AdaptivePool2d", "Pool2d"]
@@ -45,6 +45,13 @@ class Pool2d(Operator):
     def __post_init__(self) -> None:
         if self.mode not in _MODES:
             raise GraphError(f"a pooling mode is one of {', '.join(_MODES)}, not {self.mode!r}")
+        need_integers(self.window, 2, "window")
+        need_integers(self.stride, 2, "stride")
+        need_integers(self.padding, 4, "padding", 0)
+        need_integers(self.dilation, 2, "dilation")
+        for axis, span in enumerate(d * (w - 1) + 1 for w, d in zip(self.window, self.dilation, strict=True)):
+            if max(self.padding[2 * axis : 2 * axis + 2]) >= span:
+                raise GraphError(f"pooling padding {self.padding} leaves windows with nothing but padding")
 
     def infer(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
         need_rank(shapes, 1, (4,), "pooling")
@@ -77,11 +84,10 @@ class AdaptivePool2d(Operator):
     def __post_init__(self) -> None:
         if self.mode not in _MODES:
             raise GraphError(f"a pooling mode is one of {', '.join(_MODES)}, not {self.mode!r}")
+        need_integers(self.output, 2, "output")
 
     def infer(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
         need_rank(shapes, 1, (4,), "adaptive pooling")
-        if min(shapes[0][2:]) < 1:
-            raise ShapeError("adaptive pooling needs a non-empty input")
         return ((*shapes[0][:2], *self.output),)
 
     def other_ops(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> int:

@@ -10,7 +10,18 @@ from collections.abc import Sequence
 
 from energysim.errors import GraphError, ShapeError
 
-__all__ = ["Pads", "Pair", "Shape", "as_pads", "as_pair", "need_rank", "product", "text", "window_outputs"]
+__all__ = [
+    "Pads",
+    "Pair",
+    "Shape",
+    "as_pads",
+    "as_pair",
+    "need_integers",
+    "need_rank",
+    "product",
+    "text",
+    "window_outputs",
+]
 
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
@@ -67,6 +78,19 @@ def as_pads(value: int | Sequence[int], name: str = "padding") -> Pads:
         return values[0], values[1], values[2], values[3]
     rows, columns = as_pair(values, name, 0)
     return rows, rows, columns, columns
+
+
+def need_integers(values: object, count: int, name: str, lowest: int = 1) -> None:
+    """Check a field of an operator: a tuple of ``count`` integers of at least ``lowest``.
+
+    Raises
+    ------
+    GraphError
+        If it is anything else.
+    """
+    fits = isinstance(values, tuple) and len(values) == count
+    if not fits or _integers(values, name, lowest) != values:  # type: ignore[arg-type]
+        raise GraphError(f"{name} must be a tuple of {count} integers, not {values!r}")
 
 
 def window_outputs(
