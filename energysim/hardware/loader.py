@@ -34,7 +34,7 @@ def load_hardware(name_or_path: str | os.PathLike[str]) -> Hardware:
         if isinstance(found, Hardware):
             return found
         name_or_path = found
-    # Only now: pydantic and ruamel.yaml cost more to import than everything else here.
+    # Only now: pydantic-core and ruamel.yaml cost more to import than everything else here.
     from energysim.hardware.build import build
     from energysim.hardware.reading import read_spec
 

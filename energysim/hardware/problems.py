@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, get_args
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from energysim.errors import near_miss
 from energysim.hardware.quantities import show
 from energysim.hardware.yaml_nodes import Node, Position, Problem
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel, ValidationError
+    from pydantic_core import ValidationError
 
 __all__ = ["problems_of"]
 
@@ -20,12 +20,10 @@ _EXPECTED = {
     "bool_type": "expected true or false",
     "list_type": "expected a list",
     "dict_type": "expected a mapping",
-    "model_type": "expected a mapping",
-    "model_attributes_type": "expected a mapping",
 }
 
 
-def problems_of(error: ValidationError, tree: Node, model: type[BaseModel]) -> list[Problem]:
+def problems_of(error: ValidationError, tree: Node, schema: Any) -> list[Problem]:
     """Return every error of a validation at its place in the file.
 
     Parameters
@@ -33,13 +31,13 @@ def problems_of(error: ValidationError, tree: Node, model: type[BaseModel]) -> l
     error : ValidationError
     tree : Node
         What was validated, with positions.
-    model : type
-        The model it was validated against, for the names of keys that exist.
+    schema : core schema
+        What it was validated against, for the names of keys that exist.
     """
-    return [_problem(item, tree, model) for item in error.errors(include_url=False)]
+    return [_problem(item, tree, schema) for item in error.errors(include_url=False)]
 
 
-def _problem(item: Mapping[str, Any], tree: Node, model: type[BaseModel]) -> Problem:
+def _problem(item: Mapping[str, Any], tree: Node, schema: Any) -> Problem:
     keys = [str(part) for part in item["loc"]]
     kind, context = item["type"], item.get("ctx", {})
     if kind == "spec" and context["at"]:
@@ -53,7 +51,7 @@ def _problem(item: Mapping[str, Any], tree: Node, model: type[BaseModel]) -> Pro
         return Problem(at or parent.at, ".".join(keys), "missing")
     path = ".".join(keys)
     if kind == "extra_forbidden":
-        known = _fields_at(model, keys[:-1])
+        known = _fields_at(schema, keys[:-1])
         hint = near_miss(keys[-1], known) or f"; expected one of {', '.join(known)}"
         return Problem(key_at or node.at, path, f"unknown key {show(keys[-1])}{hint}")
     return Problem(node.at, path, _what(kind, item, context, node))
@@ -67,8 +65,6 @@ def _what(kind: str, item: Mapping[str, Any], context: Mapping[str, Any], node: 
     given = show(node.value)
     if kind in _EXPECTED:
         need = _EXPECTED[kind]
-        if kind.startswith("model") and isinstance(node.value, str | int):
-            need = "expected a mapping {value: ..., source: ..., kind: ...}" if _is_constant(item) else need
         return f"{need}, got {given}"
     if kind == "literal_error":
         hint = near_miss(node.value, _choices(context)) if isinstance(node.value, str) else ""
@@ -83,16 +79,6 @@ def _what(kind: str, item: Mapping[str, Any], context: Mapping[str, Any], node: 
 
 def _choices(context: Mapping[str, Any]) -> list[str]:
     return [part.strip("' ") for part in str(context["expected"]).replace(" or ", ",").split(",")]
-
-
-def _is_constant(item: Mapping[str, Any]) -> bool:
-    return str(item.get("ctx", {}).get("class_name", "")) in {
-        "Energy",
-        "Capacity",
-        "Bandwidth",
-        "Frequency",
-        "Count",
-    }
 
 
 def _without_union_tags(keys: list[str], tree: Node) -> list[str]:
@@ -115,18 +101,19 @@ def _find(tree: Node, keys: list[str]) -> tuple[Node, Position | None]:
     return node, at
 
 
-def _fields_at(model: type[BaseModel], keys: list[str]) -> list[str]:
-    """Return the keys that exist at a path of the model."""
-    held: Any = model
+def _fields_at(schema: Any, keys: list[str]) -> list[str]:
+    """Return the keys that exist at a path of the schema."""
     for key in keys:
-        fields = {(f.alias or name): f for name, f in held.model_fields.items()}
-        if key in fields:  # otherwise the key of a dict or the index of a list: same model
-            held = next(_models_in(fields[key].annotation), held)
-    return [field.alias or name for name, field in held.model_fields.items()]
+        schema = _record(schema)
+        if schema["type"] == "typed-dict":
+            schema = schema["fields"][key]["schema"]
+        else:  # a list or a mapping by width
+            schema = schema.get("values_schema") or schema["items_schema"]
+    return list(_record(schema)["fields"])
 
 
-def _models_in(annotation: Any) -> Iterator[Any]:
-    if hasattr(annotation, "model_fields"):
-        yield annotation
-    for part in get_args(annotation):
-        yield from _models_in(part)
+def _record(schema: Any) -> Any:
+    """Return a schema without the functions and defaults around it."""
+    while schema["type"] in ("default", "function-after", "function-before"):
+        schema = schema["schema"]
+    return schema

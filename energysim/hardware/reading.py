@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from pydantic import ValidationError
+from pydantic_core import ValidationError
 
 from energysim.errors import EnergysimError, SpecError, near_miss
 from energysim.hardware.core import Hardware
@@ -12,7 +13,7 @@ from energysim.hardware.extending import merged
 from energysim.hardware.names import located
 from energysim.hardware.problems import problems_of
 from energysim.hardware.quantities import show
-from energysim.hardware.spec_model import SCHEMA, Spec
+from energysim.hardware.spec_model import SCHEMA, spec_schema, spec_validator
 from energysim.hardware.yaml_nodes import Node, Position, Problem, plain, read_yaml, spec_error
 
 __all__ = ["read_spec"]
@@ -21,7 +22,7 @@ _LARGEST = 256 * 1024  # bytes of a file: the shipped ones have less than ten th
 _LONGEST_CHAIN = 16  # specifications that extend one another
 
 
-def read_spec(path: Path) -> Spec:
+def read_spec(path: Path) -> dict[str, Any]:
     """Return the validated specification of a file.
 
     Raises
@@ -34,9 +35,9 @@ def read_spec(path: Path) -> Spec:
     sources = content.get("sources")
     known = set(sources) if isinstance(sources, dict) else set()
     try:
-        spec = Spec.model_validate(content, context={"sources": known})
+        spec: dict[str, Any] = spec_validator().validate_python(content, context={"sources": known})
     except ValidationError as error:
-        raise spec_error(problems + problems_of(error, tree, Spec)) from None
+        raise spec_error(problems + problems_of(error, tree, spec_schema())) from None
     if problems:
         raise spec_error(problems)
     return spec

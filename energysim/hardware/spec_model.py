@@ -1,24 +1,22 @@
-"""What a hardware file may hold: the pydantic models, used at the boundary only.
+"""What a hardware file may hold: one strict schema, used at the boundary only.
 
-Imported on the first load, never with the package. Unknown keys are refused, types are
-strict, and every constant says what it is: value with unit, source, kind. The models are
-built together on first use (``defer_build``), which is several times faster than one by one.
+It is written in pydantic's core schemas, which validate exactly as models do (strict types,
+unknown keys refused, all errors with their location) but without building twenty classes:
+importing pydantic's model layer costs several times as much as everything else in a load.
+The validated result is plain dicts; `energysim.hardware.build` turns them into the core.
+
+In each record below the fields that must be given come first, the others have a default.
 """
 
-import re
-from typing import Annotated, Any, ClassVar, Literal
+from __future__ import annotations
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    ValidationInfo,
-    WithJsonSchema,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+from pydantic_core import PydanticCustomError, SchemaValidator
+from pydantic_core import core_schema as s
 
 from energysim.errors import near_miss
 from energysim.hardware.quantities import (
@@ -28,28 +26,19 @@ from energysim.hardware.quantities import (
     ENERGY,
     FREQUENCY,
     Dimension,
-    Quantity,
     parse_quantity,
     show,
 )
 from energysim.hardware.tables import refusal
 
-__all__ = ["SCHEMA", "Spec", "SpecPart"]
+__all__ = ["KINDS", "SCHEMA", "WIDEST", "spec_schema", "spec_validator"]
 
 SCHEMA = "energysim-hardware/1"
+KINDS = ("measured", "published", "derived", "assumed")
 WIDEST = 64  # bits of an operand, an accumulator or a register
-KIND = Literal["measured", "published", "derived", "assumed"]
 
-
-def _quantity(dimension: Dimension) -> Any:
-    """Return the annotation of a field that holds one dimension."""
-    if dimension is COUNT:
-        schema: dict[str, Any] = {"type": "integer", "minimum": 1, "maximum": int(dimension.largest)}
-    else:
-        schema = {"type": "string", "pattern": dimension.pattern, "examples": [dimension.example]}
-    return Annotated[
-        Quantity, PlainValidator(lambda value: parse_quantity(value, dimension)), WithJsonSchema(schema)
-    ]
+Schema = Any  # a core schema: a nested dict
+Given = dict[str, Any]
 
 
 def problem(at: str, what: str) -> PydanticCustomError:
@@ -57,292 +46,244 @@ def problem(at: str, what: str) -> PydanticCustomError:
     return PydanticCustomError("spec", "{what}", {"at": at, "what": what})
 
 
-class SpecPart(BaseModel):
-    """Base of all parts: unknown keys refused, no conversion of types."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+# --- building blocks: each takes what is accepted and gives a core schema ---
 
 
-class Source(SpecPart):
-    """Where a constant was read."""
-
-    authors: str = Field(min_length=1)
-    year: int = Field(ge=1900, le=2100)
-    title: str = Field(min_length=1)
-    where: str = Field("", description="table, figure, version: where exactly")
-    doi: str | None = None
-    url: str | None = None
-    node_nm: int | None = Field(None, ge=1, le=10_000, description="technology node of its figures [nm]")
-
-    @property
-    def citation(self) -> str:
-        """The source in one line."""
-        link = f"doi:{self.doi}" if self.doi else self.url
-        parts = (f"{self.authors} ({self.year})", self.title, self.where, link)
-        return ", ".join(part for part in parts if part)
+def whole(least: int, most: int) -> Schema:
+    """A whole number within limits."""
+    return s.int_schema(ge=least, le=most, strict=True)
 
 
-class ConstantPart(SpecPart):
-    """A number with its unit, source and kind."""
+def text(pattern: str | None = None, least: int = 0) -> Schema:
+    """Text."""
+    return s.str_schema(pattern=pattern, min_length=least, strict=True)
 
-    short: ClassVar[Dimension | None] = None  # dimension that may be written without the braces
-    value: Any
-    source: str | None = Field(
-        None, description="a key of 'sources'; an assumed value may have a note instead"
+
+def quantity(dimension: Dimension) -> Schema:
+    """A number with a unit of one dimension; for counts a whole number."""
+    if dimension is COUNT:
+        json: Given = {"type": "integer", "minimum": 1, "maximum": int(dimension.largest)}
+    else:
+        json = {"type": "string", "pattern": dimension.pattern, "examples": [dimension.example]}
+    return s.no_info_plain_validator_function(
+        lambda value: parse_quantity(value, dimension), metadata={"json": json}
     )
-    kind: KIND
-    node_nm: int | None = Field(None, ge=1, le=10_000, description="overrides the node of the source [nm]")
-    note: str = ""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, data: Any) -> Any:
-        """Accept a design choice as plain ``capacity: 64 KiB``; energies always need their source."""
-        if isinstance(data, dict) or cls.short is None:
-            return data
+
+def record(name: str, needed: Mapping[str, Schema], optional: Mapping[str, tuple[Schema, Any]]) -> Schema:
+    """A mapping with these keys only; `optional` gives schema and default."""
+    fields = {key: s.typed_dict_field(schema, required=True) for key, schema in needed.items()}
+    for key, (schema, default) in optional.items():
+        fields[key] = s.typed_dict_field(s.with_default_schema(schema, default=default))
+    return s.typed_dict_schema(fields, extra_behavior="forbid", strict=True, metadata={"name": name})
+
+
+def checked(schema: Schema, *checks: Callable[[Given], None]) -> Schema:
+    """A record with conditions between its fields."""
+
+    def check(given: Given) -> Given:
+        for condition in checks:
+            condition(given)
+        return given
+
+    return s.no_info_after_validator_function(check, schema)
+
+
+def by_width(schema: Schema) -> Schema:
+    """A mapping from a width in bits to something."""
+
+    def width(key: str) -> int:
+        if re.fullmatch(r"[1-9][0-9]?", key) and int(key) <= WIDEST:
+            return int(key)
+        raise ValueError(f"{show(key)} is no width; expected bits from 1 to {WIDEST}")
+
+    return s.dict_schema(
+        s.no_info_plain_validator_function(width, metadata={"json": {"pattern": "^[1-9][0-9]?$"}}),
+        schema,
+        strict=True,
+    )
+
+
+def constant(name: str, dimension: Dimension) -> Schema:
+    """A number with its source and kind; a design choice may be the plain number."""
+    full = record(
+        name,
+        {"value": quantity(dimension), "kind": s.literal_schema(list(KINDS))},
+        {
+            "source": (s.with_info_after_validator_function(_known_source, text()), None),
+            "node_nm": (whole(1, 10_000), None),
+            "note": (text(), ""),
+        },
+    )
+    full = checked(full, _accounted)
+    if dimension is ENERGY:  # an energy always says where it is from
+        return full
+
+    def short(given: Any) -> Any:
+        if isinstance(given, dict):
+            return given
         try:
-            parse_quantity(data, cls.short)
+            parse_quantity(given, dimension)
         except ValueError as error:
             raise problem("", str(error)) from None
-        return {"value": data, "kind": "assumed", "note": "stated by the specification"}
+        return {"value": given, "kind": "assumed", "note": "stated by the specification"}
 
-    @field_validator("source")
-    @classmethod
-    def _known_source(cls, source: str | None, info: ValidationInfo) -> str | None:
-        known = (info.context or {}).get("sources", ())
-        if source is not None and source not in known:
-            listed = ", ".join(sorted(known)) or "none"
-            raise ValueError(
-                f"unknown source {show(source)}; expected a key of 'sources' ({listed}){near_miss(source, known)}"
-            )
+    return s.no_info_before_validator_function(short, full, metadata={"short": quantity(dimension)})
+
+
+# --- conditions between fields ---
+
+
+def _known_source(source: str, info: Any) -> str:
+    known = (info.context or {}).get("sources", ())
+    if source in known:
         return source
-
-    @model_validator(mode="after")
-    def _accounted(self) -> "ConstantPart":
-        if self.source is None and not (self.kind == "assumed" and self.note):
-            raise problem(
-                "", "needs a source (a key of 'sources'); only an assumed value may give a note instead"
-            )
-        return self
+    listed = ", ".join(sorted(known)) or "none are given"
+    hint = near_miss(source, known)
+    raise ValueError(f"unknown source {show(source)}; expected a key of 'sources' ({listed}){hint}")
 
 
-class Energy(ConstantPart):
-    """An energy per action; never without a source or a reason."""
-
-    value: _quantity(ENERGY)
-
-
-class Capacity(ConstantPart):
-    """A capacity; ``capacity: 64 KiB`` is short for an assumed one."""
-
-    short = CAPACITY
-    value: _quantity(CAPACITY)
+def _accounted(given: Given) -> None:
+    if given["source"] is None and not (given["kind"] == "assumed" and given["note"]):
+        raise problem(
+            "", "needs a 'source' (a key of 'sources'); only an assumed value may give a 'note' instead"
+        )
 
 
-class Bandwidth(ConstantPart):
-    """Data per second or per cycle."""
-
-    short = BANDWIDTH
-    value: _quantity(BANDWIDTH)
-
-
-class Frequency(ConstantPart):
-    """A clock."""
-
-    short = FREQUENCY
-    value: _quantity(FREQUENCY)
-
-
-class Count(ConstantPart):
-    """A number of lanes."""
-
-    short = COUNT
-    value: _quantity(COUNT)
+def _energies(level: Given) -> None:
+    for given, other in (("read", "write"), ("write", "read")):
+        if level[given] and not level[other]:
+            raise problem(given, f"{given!r} is given without {other!r}; give both, or an 'energy_table'")
+    table, capacity = level["energy_table"], level["capacity"]
+    if level["read"]:
+        return
+    if table is None:
+        raise problem("", "no energy: give 'read' and 'write', or an 'energy_table'")
+    if capacity is None:
+        raise problem("energy_table", "an 'energy_table' needs the 'capacity' to look up")
+    sizes = [int(row["capacity"].value) for row in table]
+    if len(set(sizes)) < len(sizes):
+        raise problem("energy_table", "two rows have the same capacity")
+    refused = refusal(int(capacity["value"].value), sizes)
+    if refused:
+        raise problem("capacity", refused)
 
 
-class EnergyRow(SpecPart):
-    """Energy per word of a memory of one capacity."""
-
-    capacity: _quantity(CAPACITY)
-    read: Energy
-    write: Energy
-
-
-class Partitions(SpecPart):
-    """Fixed parts of a split buffer."""
-
-    weights: _quantity(CAPACITY)
-    inputs: _quantity(CAPACITY)
-    outputs: _quantity(CAPACITY)
+def _sizes(level: Given) -> None:
+    capacity, parts = level["capacity"], level["partitions"]
+    if capacity is None:
+        if parts:
+            raise problem("partitions", "'partitions' need the 'capacity' they divide")
+        return
+    bits = int(capacity["value"].value)
+    if bits < level["word_bits"]:
+        raise problem("capacity", f"{bits} bit hold not even one word of {level['word_bits']} bit")
+    total = sum(int(part.value) for part in parts.values()) if parts else 0
+    if total > bits:
+        raise problem("partitions", f"the parts add up to {total} bit, more than the capacity of {bits} bit")
 
 
-class Level(SpecPart):
-    """A memory: energy per word, given directly or by a table over capacities."""
-
-    capacity: Capacity | None = None
-    word_bits: int = Field(ge=1, le=65536, description="bits of one access")
-    read: Energy | None = Field(None, description="energy per word; beats the table")
-    write: Energy | None = Field(None, description="energy per word; beats the table")
-    energy_table: list[EnergyRow] | None = Field(None, min_length=1)
-    bandwidth: Bandwidth | None = Field(None, description="absent: never limits")
-    partitions: Partitions | None = Field(None, description="absent: one shared memory")
-    double_buffered: bool = Field(False, description="true: a tile may fill half of it")
-
-    @model_validator(mode="after")
-    def _energies(self) -> "Level":
-        for given, other in (("read", "write"), ("write", "read")):
-            if getattr(self, given) and not getattr(self, other):
-                raise problem(given, f"{given!r} is given without {other!r}; give both, or an 'energy_table'")
-        if self.read is not None:
-            return self
-        if self.energy_table is None:
-            raise problem("", "no energy: give 'read' and 'write', or an 'energy_table'")
-        if self.capacity is None:
-            raise problem("energy_table", "an 'energy_table' needs the 'capacity' to look up")
-        rows = [int(row.capacity.value) for row in self.energy_table]
-        if len(set(rows)) < len(rows):
-            raise problem("energy_table", "two rows have the same capacity")
-        refused = refusal(int(self.capacity.value.value), rows)
-        if refused:
-            raise problem("capacity", refused)
-        return self
-
-    @model_validator(mode="after")
-    def _sizes(self) -> "Level":
-        if self.capacity is None:
-            if self.partitions is not None:
-                raise problem("partitions", "'partitions' need the 'capacity' they divide")
-            return self
-        bits = int(self.capacity.value.value)
-        if bits < self.word_bits:
-            raise problem("capacity", f"{bits} bit hold not even one word of {self.word_bits} bit")
-        if self.partitions is not None:
-            parts = self.partitions
-            total = int(parts.weights.value + parts.inputs.value + parts.outputs.value)
-            if total > bits:
-                raise problem(
-                    "partitions", f"the parts add up to {total} bit, more than the capacity of {bits} bit"
-                )
-        return self
+def _format(zeros: Given) -> None:
+    if zeros["format"] is not None and not zeros["stored_compressed"]:
+        raise problem("format", "a 'format' is given but 'stored_compressed' is false")
 
 
-class Buffer(Level):
-    """The on-chip memory: its capacity must be known."""
-
-    capacity: Capacity
-
-
-class Levels(SpecPart):
-    """The two memories of the two-level model."""
-
-    dram: Level
-    buffer: Buffer
+def _stored(zeros: Given) -> None:
+    if zeros["activations"]["stored_compressed"] and zeros["activations"]["format"] is None:
+        raise problem("activations", "compressed activations need a 'format', such as 'rlc'")
 
 
-class Bits(SpecPart):
-    """Native widths."""
-
-    weights: int = Field(ge=1, le=WIDEST)
-    activations: int = Field(ge=1, le=WIDEST)
-    accumulators: int = Field(ge=1, le=WIDEST)
-
-
-class RegisterRow(SpecPart):
-    """Energies of a register of one width."""
-
-    read: Energy
-    write: Energy
+def _wide_enough(spec: Given) -> None:
+    bits, mac, registers = spec["bits"], spec["mac"], spec["registers"]
+    operands = max(bits["weights"], bits["activations"])
+    if max(mac, default=0) < operands:
+        raise problem("mac", f"no MAC is {operands} bit wide, as the native operands are")
+    widest = max(operands, bits["accumulators"])
+    if registers and max(registers) < widest:
+        raise problem("registers", f"the widest register has {max(registers)} bit; {widest} are needed")
 
 
-class Accesses(SpecPart):
-    """Register accesses of one MAC."""
-
-    weight_reads: int = Field(1, ge=0, le=1000)
-    input_reads: int = Field(1, ge=0, le=1000)
-    psum_reads: int = Field(1, ge=0, le=1000)
-    psum_writes: int = Field(1, ge=0, le=1000)
+# --- the file, from the inside out ---
 
 
-class Lanes(SpecPart):
-    """The array: how many neighbours share one access of the buffer."""
+@cache
+def spec_schema() -> Schema:
+    """Return the core schema of a whole specification."""
+    name = text(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+    nanometres = whole(1, 10_000)
+    energy = constant("Energy", ENERGY)
+    capacity = constant("Capacity", CAPACITY)
+    size = quantity(CAPACITY)
+    lanes = constant("Count", COUNT)
+    width = whole(1, WIDEST)
+    accesses = whole(0, 1000)
+    row = record("EnergyRow", {"capacity": size, "read": energy, "write": energy}, {})
+    parts = record("Partitions", {"weights": size, "inputs": size, "outputs": size}, {})
 
-    pixels: Count = Field(description="output pixels that share one weight read")
-    filters: Count = Field(description="filters that share one input read")
-    products: Count = Field(description="products summed per accumulator access")
+    def level(title: str, needs: Mapping[str, Schema], may: Mapping[str, tuple[Schema, Any]]) -> Schema:
+        optional = {
+            **may,
+            "read": (energy, None),
+            "write": (energy, None),
+            "energy_table": (s.list_schema(row, min_length=1, strict=True), None),
+            "bandwidth": (constant("Bandwidth", BANDWIDTH), None),
+            "partitions": (parts, None),
+            "double_buffered": (s.bool_schema(strict=True), False),
+        }
+        return checked(record(title, {**needs, "word_bits": whole(1, 65_536)}, optional), _energies, _sizes)
 
-
-class Zeros(SpecPart):
-    """What the hardware makes of zeros in one kind of tensor."""
-
-    stored_compressed: bool
-    compute: Literal["none", "gate", "skip"]
-    format: str | None = Field(
-        None, pattern=r"^[A-Za-z0-9_.:=,-]{1,60}$", description="storage format in DRAM"
+    zeros = checked(
+        record(
+            "Zeros",
+            {
+                "stored_compressed": s.bool_schema(strict=True),
+                "compute": s.literal_schema(["none", "gate", "skip"]),
+            },
+            {"format": (text(r"^[A-Za-z0-9_.:=,-]{1,60}$"), None)},
+        ),
+        _format,
     )
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "Zeros":
-        if self.format is not None and not self.stored_compressed:
-            raise problem("format", "a 'format' is given but 'stored_compressed' is false")
-        return self
-
-
-class ZeroHandlingPart(SpecPart):
-    """Zeros of weights and of activations."""
-
-    weights: Zeros
-    activations: Zeros
-
-    @model_validator(mode="after")
-    def _stored(self) -> "ZeroHandlingPart":
-        if self.activations.stored_compressed and self.activations.format is None:
-            raise problem("activations", "compressed activations need a 'format', such as 'rlc'")
-        return self
-
-
-def _width(key: str) -> int:
-    if re.fullmatch(r"[1-9][0-9]?", key) and int(key) <= WIDEST:
-        return int(key)
-    raise ValueError(f"{show(key)} is no width; expected bits from 1 to {WIDEST}")
-
-
-Width = Annotated[int, PlainValidator(_width), WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]?$"})]
-
-
-class Spec(SpecPart):
-    """A hardware specification for the two-level cost model."""
-
-    schema_: Literal["energysim-hardware/1"] = Field(alias="schema")
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
-    description: str = ""
-    cost_model: str = Field("two-level", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
-    node_nm: int | None = Field(None, ge=1, le=10_000, description="technology node [nm]")
-    clock: Frequency
-    bits: Bits
-    levels: Levels
-    mac: dict[Width, Energy] = Field(min_length=1, description="energy of one MAC by operand width")
-    registers: dict[Width, RegisterRow] = Field(
-        {}, description="energy by register width; empty: no registers"
+    source = record(
+        "Source",
+        {"authors": text(least=1), "year": whole(1900, 2100), "title": text(least=1)},
+        {"where": (text(), ""), "doi": (text(), None), "url": (text(), None), "node_nm": (nanometres, None)},
     )
-    register_accesses: Accesses = Accesses.model_construct(
-        weight_reads=1, input_reads=1, psum_reads=1, psum_writes=1
+    one = dict.fromkeys(("weight_reads", "input_reads", "psum_reads", "psum_writes"), (accesses, 1))
+    rule = s.union_schema([s.bool_schema(strict=True), s.int_schema(strict=True), text()])
+    spec = record(
+        "Spec",
+        {
+            "schema": s.literal_schema([SCHEMA]),
+            "name": name,
+            "clock": constant("Frequency", FREQUENCY),
+            "bits": record("Bits", dict.fromkeys(("weights", "activations", "accumulators"), width), {}),
+            "levels": record(
+                "Levels",
+                {
+                    "dram": level("Dram", {}, {"capacity": (capacity, None)}),
+                    "buffer": level("Buffer", {"capacity": capacity}, {}),
+                },
+                {},
+            ),
+            "mac": by_width(energy),
+            "vector_op": energy,
+            "array": record("Array", dict.fromkeys(("pixels", "filters", "products"), lanes), {}),
+            "zeros": checked(record("ZeroHandling", {"weights": zeros, "activations": zeros}, {}), _stored),
+        },
+        {
+            "description": (text(), ""),
+            "cost_model": (name, "two-level"),
+            "node_nm": (nanometres, None),
+            "registers": (by_width(record("Register", {"read": energy, "write": energy}, {})), {}),
+            "register_accesses": (record("Accesses", {}, one), dict.fromkeys(one, 1)),
+            "rules": (s.dict_schema(text(), rule, strict=True), {}),
+            "sources": (s.dict_schema(text(), source, strict=True), {}),
+        },
     )
-    vector_op: Energy = Field(description="energy of one elementary operation that is no MAC")
-    array: Lanes
-    zeros: ZeroHandlingPart
-    rules: dict[str, bool | int | str] = Field({}, description="counting rules that differ from the defaults")
-    sources: dict[str, Source] = {}
+    return checked(spec, _wide_enough)
 
-    @model_validator(mode="after")
-    def _wide_enough(self) -> "Spec":
-        operands = max(self.bits.weights, self.bits.activations)
-        if max(self.mac) < operands:
-            raise problem(
-                "mac", f"the widest MAC has {max(self.mac)} bit, the native operands have {operands}"
-            )
-        widest = max(operands, self.bits.accumulators)
-        if self.registers and max(self.registers) < widest:
-            raise problem(
-                "registers", f"the widest register has {max(self.registers)} bit; {widest} are needed"
-            )
-        return self
+
+@cache
+def spec_validator() -> SchemaValidator:
+    """Return the validator of a whole specification, made once."""
+    return SchemaValidator(spec_schema())

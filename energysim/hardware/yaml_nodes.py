@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from energysim.errors import SpecError
 from energysim.hardware.quantities import show
@@ -36,8 +35,7 @@ _WORDS: dict[str, Scalar] = {
 }
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Position:
+class Position(NamedTuple):
     """A place in a file, lines and columns counted from one."""
 
     file: str
@@ -48,8 +46,7 @@ class Position:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong, and where."""
 
     at: Position
@@ -60,7 +57,6 @@ class Problem:
         return f"{self.at}: {self.path}: {self.what}" if self.path else f"{self.at}: {self.what}"
 
 
-@dataclass(slots=True)
 class Node:
     """A YAML value: a scalar, a list of nodes, or a mapping of text to nodes.
 
@@ -71,14 +67,19 @@ class Node:
     value : scalar, list of Node or dict of str to Node
     keys : dict of str to Position
         Where the keys of a mapping stand.
-    size : int
-        Nodes in it, aliases counted each time.
     """
 
-    at: Position
-    value: Scalar | list[Node] | dict[str, Node]
-    keys: dict[str, Position] = field(default_factory=dict)
-    size: int = 1
+    __slots__ = ("at", "keys", "size", "value")
+
+    def __init__(
+        self,
+        at: Position,
+        value: Scalar | list[Node] | dict[str, Node],
+        keys: dict[str, Position] | None = None,
+    ) -> None:
+        self.at, self.value = at, value
+        self.keys = {} if keys is None else keys
+        self.size = 1  # nodes in it, aliases counted each time
 
 
 def spec_error(problems: list[Problem]) -> SpecError:
@@ -87,9 +88,9 @@ def spec_error(problems: list[Problem]) -> SpecError:
 
 
 def plain(node: Node) -> Any:
-    """Return the value without positions."""
+    """Return the value without positions; a key whose value is null counts as not written."""
     if isinstance(node.value, dict):
-        return {key: plain(child) for key, child in node.value.items()}
+        return {key: plain(child) for key, child in node.value.items() if child.value is not None}
     if isinstance(node.value, list):
         return [plain(child) for child in node.value]
     return node.value
@@ -132,13 +133,14 @@ def _events(text: str, file: str) -> Iterator[Any]:
         raise spec_error([Problem(Position(file, 1, 1), "", f"not valid YAML: {what}")]) from None
 
 
-@dataclass(slots=True)
 class _Frame:
     """A list or mapping being filled: with its anchor, and the key that waits for its value."""
 
-    node: Node
-    anchor: str | None
-    key: tuple[str, Position] | None = None
+    __slots__ = ("anchor", "key", "node")
+
+    def __init__(self, node: Node, anchor: str | None) -> None:
+        self.node, self.anchor = node, anchor
+        self.key: tuple[str, Position] | None = None
 
 
 class _Reader:
