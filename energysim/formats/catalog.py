@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import cast
 
 from energysim.errors import EnergysimError, FormatError
-from energysim.formats.base import StorageFormat, Tensor
 from energysim.formats.container import spec_of
 from energysim.formats.parameters import parse_parameters
+from energysim.formats.protocol import StorageFormat, Tensor
 from energysim.registry import Registry
 
 __all__ = ["FORMATS", "decode", "get_format"]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from energysim.errors import FormatError
 from energysim.formats.bits import BitReader
 
-__all__ = ["MAX_ELEMENTS", "MAX_VALUE_BITS", "Container", "header_bytes", "spec_of"]
+__all__ = ["MAX_ELEMENTS", "MAX_VALUE_BITS", "Container", "check_header", "header_bytes", "spec_of"]
 
 MAX_ELEMENTS = 2**28
 """Largest tensor that is encoded or decoded (sizes alone have no limit): keeps damaged bytes from

@@ -16,20 +16,12 @@ from typing import ClassVar
 import numpy as np
 
 from energysim.errors import FormatError
-from energysim.formats.base import (
-    BaseFormat,
-    BoolArray,
-    Counts,
-    IntArray,
-    StorageSize,
-    Tensor,
-    scattered,
-    smaller,
-)
+from energysim.formats.base import BaseFormat, IntArray, scattered, smaller
 from energysim.formats.bits import BitWriter, bits_for
 from energysim.formats.container import Container
 from energysim.formats.layout import WeightLayout
 from energysim.formats.parameters import integer
+from energysim.formats.protocol import BoolArray, Counts, StorageSize, Tensor
 
 __all__ = ["CsrFormat"]
 

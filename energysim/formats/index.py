@@ -22,11 +22,13 @@ from typing import ClassVar
 import numpy as np
 
 from energysim.errors import FormatError
-from energysim.formats.base import BaseFormat, BoolArray, Counts, IntArray, StorageSize, Tensor, scattered
+from energysim.formats.base import BaseFormat, IntArray, scattered
 from energysim.formats.bits import BitReader, BitWriter, bits_for
 from energysim.formats.container import Container
-from energysim.formats.layout import WeightLayout, kernel_shape, kernel_slots, kernels_per_slot, layout_of
+from energysim.formats.layout import WeightLayout, layout_of
 from energysim.formats.parameters import choice
+from energysim.formats.protocol import BoolArray, Counts, StorageSize, Tensor
+from energysim.formats.slots import kernel_shape, kernel_slots, kernels_per_slot
 
 __all__ = ["IndexFormat"]
 

@@ -12,11 +12,13 @@ from typing import ClassVar
 import numpy as np
 
 from energysim.errors import FormatError
-from energysim.formats.base import BaseFormat, BoolArray, Counts, IntArray, StorageSize, Tensor, scattered
+from energysim.formats.base import BaseFormat, IntArray, scattered
 from energysim.formats.bits import BitReader, BitWriter, bits_for
 from energysim.formats.container import Container
-from energysim.formats.layout import WeightLayout, group_kernels, kernel_shape
+from energysim.formats.layout import WeightLayout
 from energysim.formats.parameters import choice
+from energysim.formats.protocol import BoolArray, Counts, StorageSize, Tensor
+from energysim.formats.slots import group_kernels, kernel_shape
 from energysim.units import ceil_div
 
 __all__ = ["PatternFormat"]

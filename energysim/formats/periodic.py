@@ -16,11 +16,13 @@ from typing import ClassVar
 import numpy as np
 
 from energysim.errors import FormatError
-from energysim.formats.base import BaseFormat, BoolArray, Counts, IntArray, StorageSize, Tensor, scattered
+from energysim.formats.base import BaseFormat, IntArray, scattered
 from energysim.formats.bits import BitWriter
 from energysim.formats.container import Container
-from energysim.formats.layout import WeightLayout, kernel_shape, kernel_slots, kernels_per_slot, layout_of
+from energysim.formats.layout import WeightLayout, layout_of
 from energysim.formats.parameters import integer
+from energysim.formats.protocol import BoolArray, Counts, StorageSize, Tensor
+from energysim.formats.slots import kernel_shape, kernel_slots, kernels_per_slot
 
 __all__ = ["PeriodicFormat"]
 

@@ -22,11 +22,12 @@ from typing import ClassVar
 import numpy as np
 
 from energysim.errors import FormatError
-from energysim.formats.base import BaseFormat, BoolArray, Counts, IntArray, StorageSize, Tensor, scattered
+from energysim.formats.base import BaseFormat, IntArray, scattered
 from energysim.formats.bits import BitWriter, bits_to_fields, fields_to_bits, sign_extended
 from energysim.formats.container import Container
 from energysim.formats.layout import WeightLayout, iid_layout
 from energysim.formats.parameters import integer
+from energysim.formats.protocol import BoolArray, Counts, StorageSize, Tensor
 from energysim.units import ceil_div, ceil_fraction, exact_fraction
 
 __all__ = ["RlcFormat"]
