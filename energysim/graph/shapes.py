@@ -42,9 +42,9 @@ def text(shape: Shape) -> str:
     return "x".join(map(str, shape))
 
 
-def _integers(value: int | Sequence[int], name: str, lowest: int) -> tuple[int, ...]:
-    values = (value,) if isinstance(value, int) else tuple(value)
-    if not all(isinstance(v, int) and not isinstance(v, bool) and v >= lowest for v in values):
+def _integers(value: object, name: str, lowest: int) -> tuple[int, ...]:
+    values = tuple(value) if isinstance(value, list | tuple) else (value,)
+    if not all(type(v) is int and v >= lowest for v in values):
         raise GraphError(f"{name} must be integers of at least {lowest}, not {value!r}")
     return values
 
@@ -76,8 +76,11 @@ def as_pads(value: int | Sequence[int], name: str = "padding") -> Pads:
     values = _integers(value, name, 0)
     if len(values) == 4:
         return values[0], values[1], values[2], values[3]
-    rows, columns = as_pair(values, name, 0)
-    return rows, rows, columns, columns
+    if len(values) not in (1, 2):
+        raise GraphError(
+            f"{name} takes one, two (rows, columns) or four integers (top, bottom, left, right), not {value!r}"
+        )
+    return values[0], values[0], values[-1], values[-1]
 
 
 def need_integers(values: object, count: int, name: str, lowest: int = 1) -> None:
@@ -89,7 +92,7 @@ def need_integers(values: object, count: int, name: str, lowest: int = 1) -> Non
         If it is anything else.
     """
     fits = isinstance(values, tuple) and len(values) == count
-    if not fits or _integers(values, name, lowest) != values:  # type: ignore[arg-type]
+    if not fits or not _integers(values, name, lowest):
         raise GraphError(f"{name} must be a tuple of {count} integers, not {values!r}")
 
 

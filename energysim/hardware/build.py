@@ -32,7 +32,8 @@ def build(spec: Given) -> Hardware:
 def citation(source: Given) -> str:
     """Return a source in one line."""
     link = f"doi:{source['doi']}" if source["doi"] else source["url"]
-    parts = (f"{source['authors']} ({source['year']})", source["title"], source["where"], link)
+    authors = f"{source['authors']} ({source['year']})" if source["year"] else source["authors"]
+    parts = (authors, source["title"], source["where"], link)
     return ", ".join(part for part in parts if part)
 
 

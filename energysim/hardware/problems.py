@@ -19,7 +19,6 @@ _EXPECTED = {
     "string_type": "expected text (put it in quotes)",
     "bool_type": "expected true or false",
     "list_type": "expected a list",
-    "dict_type": "expected a mapping",
 }
 
 
@@ -44,7 +43,6 @@ def _problem(item: Mapping[str, Any], tree: Node, schema: Any) -> Problem:
         keys.append(context["at"])
     if keys and keys[-1] == "[key]":
         keys.pop()
-    keys = _without_union_tags(keys, tree)
     node, key_at = _find(tree, keys)
     if kind == "missing":
         parent, at = _find(tree, keys[:-1])
@@ -54,6 +52,10 @@ def _problem(item: Mapping[str, Any], tree: Node, schema: Any) -> Problem:
         known = _fields_at(schema, keys[:-1])
         hint = near_miss(keys[-1], known) or f"; expected one of {', '.join(known)}"
         return Problem(key_at or node.at, path, f"unknown key {show(keys[-1])}{hint}")
+    if kind == "dict_type":
+        known = _fields_at(schema, keys)
+        example = f" {{{', '.join(f'{key}: ...' for key in known)}}}" if known else ""
+        return Problem(node.at, path, f"expected a mapping{example}, got {show(node.value)}")
     return Problem(node.at, path, _what(kind, item, context, node))
 
 
@@ -81,11 +83,6 @@ def _choices(context: Mapping[str, Any]) -> list[str]:
     return [part.strip("' ") for part in str(context["expected"]).replace(" or ", ",").split(",")]
 
 
-def _without_union_tags(keys: list[str], tree: Node) -> list[str]:
-    """Drop what pydantic appends for the members of a union (``rules.x.bool``)."""
-    return keys[:2] if keys[:1] == ["rules"] else keys
-
-
 def _find(tree: Node, keys: list[str]) -> tuple[Node, Position | None]:
     """Return the deepest node along a path, and where the path's last key stands."""
     node, at = tree, None
@@ -109,7 +106,7 @@ def _fields_at(schema: Any, keys: list[str]) -> list[str]:
             schema = schema["fields"][key]["schema"]
         else:  # a list or a mapping by width
             schema = schema.get("values_schema") or schema["items_schema"]
-    return list(_record(schema)["fields"])
+    return list(_record(schema).get("fields", ()))
 
 
 def _record(schema: Any) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -158,11 +158,20 @@ def parse_quantity(value: object, dimension: Dimension) -> Quantity:
         what = f"is {other}" if other else f"has the unknown unit {show(unit)}"
         hint = "" if other else near_miss(unit, dimension.units)
         raise ValueError(f"{show(value)} {what}; {accepted}{hint}")
-    exact = Decimal(number)
-    if exact and not -_EXPONENT <= exact.adjusted() <= _EXPONENT:
+    exact = _decimal(number)
+    if exact is None:
         raise ValueError(f"{show(value)} is out of any sensible range; {accepted}")
     factor, base = dimension.units[unit]
     return _checked(Fraction(exact) * factor, base, value, dimension)
+
+
+def _decimal(number: str) -> Decimal | None:
+    """Return a decimal, or None if writing out its digits would take for ever."""
+    try:
+        exact = Decimal(number)
+    except InvalidOperation:  # the exponent alone has twenty digits
+        return None
+    return exact if not exact or -_EXPONENT <= exact.adjusted() <= _EXPONENT else None
 
 
 def _checked(exact: Fraction, base: str, value: object, dimension: Dimension) -> Quantity:

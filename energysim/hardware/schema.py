@@ -58,8 +58,6 @@ def _json(schema: Any, definitions: dict[str, Any], *, partial: bool) -> Any:
             "items": inner(schema["items_schema"]),
             "minItems": schema.get("min_length", 0),
         }
-    if kind == "union":
-        return {"anyOf": [inner(choice) for choice in schema["choices"]]}
     if kind == "literal":
         return {"enum": list(schema["expected"])}
     names = {"ge": "minimum", "le": "maximum", "pattern": "pattern", "min_length": "minLength"}

@@ -71,11 +71,21 @@ def quantity(dimension: Dimension) -> Schema:
 
 
 def record(name: str, needed: Mapping[str, Schema], optional: Mapping[str, tuple[Schema, Any]]) -> Schema:
-    """A mapping with these keys only; `optional` gives schema and default."""
+    """A mapping with these keys only; `optional` gives schema and default.
+
+    A key whose value is null counts as not written.
+    """
     fields = {key: s.typed_dict_field(schema, required=True) for key, schema in needed.items()}
     for key, (schema, default) in optional.items():
         fields[key] = s.typed_dict_field(s.with_default_schema(schema, default=default))
-    return s.typed_dict_schema(fields, extra_behavior="forbid", strict=True, metadata={"name": name})
+    strict = s.typed_dict_schema(fields, extra_behavior="forbid", strict=True, metadata={"name": name})
+
+    def without_nulls(given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {key: value for key, value in given.items() if value is not None or key not in fields}
+
+    return s.no_info_before_validator_function(without_nulls, strict)
 
 
 def checked(schema: Schema, *checks: Callable[[Given], None]) -> Schema:
@@ -203,6 +213,12 @@ def _wide_enough(spec: Given) -> None:
         raise problem("registers", f"the widest register has {max(registers)} bit; {widest} are needed")
 
 
+def _rule(value: object) -> object:
+    if isinstance(value, bool | int | str):
+        return value
+    raise ValueError(f"expected true, false, a whole number or text, got {show(value)}")
+
+
 # --- the file, from the inside out ---
 
 
@@ -245,11 +261,19 @@ def spec_schema() -> Schema:
     )
     source = record(
         "Source",
-        {"authors": text(least=1), "year": whole(1900, 2100), "title": text(least=1)},
-        {"where": (text(), ""), "doi": (text(), None), "url": (text(), None), "node_nm": (nanometres, None)},
+        {"authors": text(least=1), "title": text(least=1)},
+        {
+            "year": (whole(1900, 2100), None),  # software may have a version only
+            "where": (text(), ""),
+            "doi": (text(), None),
+            "url": (text(), None),
+            "node_nm": (nanometres, None),
+        },
     )
     one = dict.fromkeys(("weight_reads", "input_reads", "psum_reads", "psum_writes"), (accesses, 1))
-    rule = s.union_schema([s.bool_schema(strict=True), s.int_schema(strict=True), text()])
+    rule = s.no_info_plain_validator_function(
+        _rule, metadata={"json": {"type": ["boolean", "integer", "string"]}}
+    )
     spec = record(
         "Spec",
         {

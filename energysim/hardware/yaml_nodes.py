@@ -88,9 +88,9 @@ def spec_error(problems: list[Problem]) -> SpecError:
 
 
 def plain(node: Node) -> Any:
-    """Return the value without positions; a key whose value is null counts as not written."""
+    """Return the value without positions."""
     if isinstance(node.value, dict):
-        return {key: plain(child) for key, child in node.value.items() if child.value is not None}
+        return {key: plain(child) for key, child in node.value.items()}
     if isinstance(node.value, list):
         return [plain(child) for child in node.value]
     return node.value

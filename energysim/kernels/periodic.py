@@ -25,7 +25,7 @@ __all__ = ["PeriodicKernel"]
 
 @dataclass(frozen=True)
 class PeriodicKernel(Kernel):
-    """Support sets that repeat with period P = ``len(slots)``.
+    """Support sets that repeat with period P = ``len(slots)``, the shortest one.
 
     Parameters
     ----------
@@ -55,6 +55,11 @@ class PeriodicKernel(Kernel):
                 )
             if any(a >= b for a, b in itertools.pairwise(slot)):
                 raise SchemeError(f"slot {number} must list its positions once, ascending: {list(slot)}")
+        count = len(self.slots)
+        shortest = next(
+            n for n in range(1, count + 1) if count % n == 0 and self.slots[:n] * (count // n) == self.slots
+        )
+        object.__setattr__(self, "slots", self.slots[:shortest])
 
     @property
     def period(self) -> int:

@@ -1,0 +1,189 @@
+"""What a cost model takes and gives.
+
+A cost model turns a segment (a tuple of workloads that share tensors; of length 1 today) into
+one :class:`LayerCost` per workload: exact integer counts first, energies from them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Protocol
+
+from energysim.hardware import Constant, Hardware
+from energysim.mapping import Rules
+from energysim.registry import Registry
+from energysim.units import ceil_fraction
+from energysim.workload import Workload
+
+__all__ = ["COST_MODELS", "OBJECTIVES", "Access", "CostModel", "LayerCost", "Setting", "charge"]
+
+OBJECTIVES = {
+    "energy": "least energy",
+    "dram": "fewest bits between DRAM and the buffer",
+    "delay": "fewest cycles, then least energy",
+    "edp": "least energy times cycles",
+}
+
+COST_MODELS = Registry(
+    "cost model", "energysim.cost_models", {"two-level": "energysim.cost.two_level:TwoLevel"}
+)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Everything but the workload that a cost depends on.
+
+    Attributes
+    ----------
+    hardware : Hardware
+    rules : Rules
+        Counting rules.
+    objective : str
+        One of :data:`OBJECTIVES`: what the mapping search minimises.
+    weight_bits, activation_bits, accumulator_bits : int
+        Widths of tensors that do not state their own.
+    weight_format, activation_format : str or None
+        Storage formats asked for; None leaves the choice to kernel and hardware.
+    """
+
+    hardware: Hardware
+    rules: Rules
+    objective: str
+    weight_bits: int
+    activation_bits: int
+    accumulator_bits: int
+    weight_format: str | None = None
+    activation_format: str | None = None
+
+
+@dataclass(frozen=True)
+class Access:
+    """One row of the table of accesses, for the whole batch.
+
+    Attributes
+    ----------
+    level : {"dram", "buffer", "register", "mac", "vector"}
+    tensor : {"weights", "inputs", "inputs_2", "outputs", "partial_sums", ""}
+    action : {"read", "write", "fill", "update", "drain", "compute"}
+    elements, bits : int
+        Values moved (operations for ``compute``), and bits moved, side information included.
+    energy_aj : int
+        Attojoules, rounded up once per row.
+    constant : str
+        Path of the energy constant in the hardware specification.
+    expected : bool
+        Whether the counts are expectations over random zeros.
+    """
+
+    level: str
+    tensor: str
+    action: str
+    elements: int
+    bits: int
+    energy_aj: int
+    constant: str
+    expected: bool = False
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """The cost of one workload, for the whole batch.
+
+    Attributes
+    ----------
+    dense_macs, macs : int
+        Multiply-adds of the layer with all weights, and with those that exist.
+    effective_macs : int
+        Multiply-adds that cost energy on this hardware (zeros it skips or gates left out).
+    other_ops : int
+        Additions of biases, activations, pooling, normalisation.
+    weight_bits, side_bits : int
+        Stored weights without and the tables, indices and pointers beside them.
+    accesses : tuple of Access
+    cycles : int
+        The largest of ``times``.
+    times : tuple of (str, int)
+        Cycles each resource needs: ``compute``, ``dram``, ``buffer``; double buffering hides the rest.
+    utilisation : Fraction
+        Useful multiply-adds per multiplier and compute cycle.
+    compulsory_bits : int
+        DRAM traffic if every tensor moved once.
+    mapping : str
+        The mapping chosen, readable; empty for a stream.
+    mappings : int
+        Size of the space searched, 0 for a stream.
+    optimal : bool
+        Whether the mapping is proven the best of that space.
+    """
+
+    dense_macs: int
+    macs: int
+    effective_macs: int
+    other_ops: int
+    weight_bits: int
+    side_bits: int
+    accesses: tuple[Access, ...]
+    cycles: int
+    times: tuple[tuple[str, int], ...]
+    utilisation: Fraction
+    compulsory_bits: int
+    mapping: str = ""
+    mappings: int = 0
+    optimal: bool = True
+
+    @property
+    def energy_aj(self) -> int:
+        """Total energy in attojoules."""
+        return sum(access.energy_aj for access in self.accesses)
+
+    @property
+    def bound(self) -> str:
+        """The resource that takes longest."""
+        return max(self.times, key=lambda t: t[1])[0]
+
+
+class CostModel(Protocol):
+    """The contract of a cost model plug-in."""
+
+    #: Short description for ``energysim list cost-models``.
+    description: str
+
+    def evaluate(self, segment: tuple[Workload, ...], setting: Setting) -> tuple[LayerCost, ...]:
+        """Return the cost of each workload of a segment.
+
+        Raises
+        ------
+        CapacityError
+            If no tile fits the hardware; says the smallest capacity that would do.
+        """
+
+
+def charge(
+    level: str,
+    tensor: str,
+    action: str,
+    elements: Fraction | int,
+    bits: Fraction | int,
+    energy: Constant,
+    per_bits: int | None = None,
+    expected: bool = False,
+) -> Access:
+    """Return an access with its energy, each number rounded up once.
+
+    Parameters
+    ----------
+    energy : Constant
+        Per ``per_bits`` bits moved, or per element if ``per_bits`` is None.
+    """
+    cost = energy.energy_aj * (Fraction(bits) / per_bits if per_bits else Fraction(elements))
+    return Access(
+        level,
+        tensor,
+        action,
+        ceil_fraction(Fraction(elements)),
+        ceil_fraction(Fraction(bits)),
+        ceil_fraction(cost),
+        energy.path,
+        expected,
+    )

@@ -1,0 +1,109 @@
+"""How the tensors of a workload lie in memory: widths and storage formats, resolved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+from energysim.cost.base import Setting
+from energysim.errors import EnergysimError, FormatError
+from energysim.formats import StorageFormat, StorageSize, WeightLayout, get_format
+from energysim.kernels import DenseKernel, IntArray, Kernel
+from energysim.workload import Operand
+
+__all__ = ["StoredWeights", "stored_bits"]
+
+
+def stored_bits(operand: Operand, setting: Setting) -> Fraction:
+    """Return the expected bits an element of a computed tensor takes in DRAM.
+
+    A format that is asked for is used as it is. The hardware's own format is used where it makes
+    the tensor smaller, as chips bypass their encoder for dense maps.
+    """
+    width = operand.bits or setting.activation_bits
+    name, own = setting.activation_format, setting.hardware.activations
+    if name is None and own.stored_compressed:
+        name = own.format
+    if name is None or operand.elements == 0:
+        return Fraction(width)
+    # An activation map is a matrix with a row per image and channel.
+    shape = operand.shape
+    matrix = (shape[0] * shape[1], operand.elements // (shape[0] * shape[1]))
+    try:
+        size = get_format(name).expected_size_bits(matrix, operand.stored_density, width)
+    except FormatError as error:
+        raise FormatError(f"activations cannot be stored as {name!r}: {error}") from None
+    bits = Fraction(size.total_bits, operand.elements)
+    return bits if setting.activation_format else min(bits, Fraction(width))
+
+
+@dataclass(frozen=True)
+class StoredWeights:
+    """A weight tensor in the storage format it gets.
+
+    A dense tensor is always stored densely. A sparse one is stored in the format asked for; else
+    densely if the hardware stores no compressed weights; else as its kernel suggests: ``periodic``
+    where the support is periodic, ``bitmap`` otherwise.
+    """
+
+    kernel: Kernel
+    bits: int
+    setting: Setting
+
+    @cached_property
+    def format(self) -> StorageFormat:
+        """The storage format."""
+        if self.kernel.is_dense:
+            return get_format("dense")
+        if self.setting.weight_format is not None:
+            return get_format(self.setting.weight_format)
+        if not self.setting.hardware.weights.stored_compressed:
+            return get_format("dense")
+        return get_format("bitmap" if self.kernel.period is None else "periodic")
+
+    @cached_property
+    def _layout(self) -> WeightLayout:
+        kernel = self.kernel
+        if isinstance(kernel, DenseKernel):
+            taps = kernel.shape[2] * kernel.shape[3]
+            return WeightLayout(kernel.shape, kernel.nonzeros, 1, 1, taps)
+        counts = kernel.weights_per_window()
+        return WeightLayout(
+            kernel.shape,
+            kernel.nonzeros,
+            kernel.period,
+            kernel.distinct_patterns,
+            counts[0][0] if len(counts) == 1 else None,
+        )
+
+    @cached_property
+    def size(self) -> StorageSize:
+        """Bits of the whole tensor: values, and side information."""
+        try:
+            mask = self.kernel.mask() if self.format.needs_mask else None
+            return self.format.layer_bits(self._layout, self.bits, mask)
+        except FormatError as error:
+            raise EnergysimError(f"weights cannot be stored as {self.format}: {error}") from None
+
+    @cached_property
+    def table_bits(self) -> int:
+        """Bits of the tables that are read once and stay on chip."""
+        return self.format.table_bits(self._layout)
+
+    @cached_property
+    def stream_bits(self) -> int:
+        """Bits that are read with every pass over the weights."""
+        return self.size.total_bits - self.table_bits
+
+    @cached_property
+    def elements(self) -> int:
+        """Values stored: all of them, zeros included, in a dense tensor."""
+        return self.size.value_bits // self.bits
+
+    def tile_bits(self, filters: IntArray, channels: IntArray) -> IntArray:
+        """Bits that the fullest tile of so many filters and channels takes, tables not counted."""
+        windows = filters * channels
+        positions = windows * (self.kernel.shape[2] * self.kernel.shape[3])
+        nonzeros = self.kernel.nonzeros_in_tile(filters, channels)
+        return self.format.tile_bits(nonzeros, windows, positions, self.bits, self._layout, filters)
