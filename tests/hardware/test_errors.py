@@ -90,7 +90,14 @@ CASES = [
 @pytest.mark.parametrize(("old", "new", "message"), CASES, ids=range(len(CASES)))
 def test_one_clear_message(tmp_path: Path, old: str, new: str, message: str | None) -> None:
     found = messages(written(tmp_path, bent(old, new)))
-    assert len(found) == 1 or "capacty" in new or "bufer" in new or "pixel:" in new or "1,5" in new or "99:" in new
+    assert (
+        len(found) == 1
+        or "capacty" in new
+        or "bufer" in new
+        or "pixel:" in new
+        or "1,5" in new
+        or "99:" in new
+    )
     if message is None:
         assert found[0].startswith("small.yaml:")
     else:
@@ -103,7 +110,9 @@ def test_the_base_is_valid(tmp_path: Path) -> None:
 
 def test_all_errors_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
     text = bent("name: small", "name: small\nclok: 1 GHz").replace("clock: 100 MHz\n", "")
-    text = text.replace("value: 1.5 pJ, source: book", "value: 1.5, source: bok").replace("pixels: 4", "pixels: 0")
+    text = text.replace("value: 1.5 pJ, source: book", "value: 1.5, source: bok").replace(
+        "pixels: 4", "pixels: 0"
+    )
     text = text.replace("word_bits: 64\n    read", "word_bits: 64\n    word_bits: 32\n    read")
     found = messages(written(tmp_path, text))
     assert [line.split(": ")[0] + ": " + line.split(": ")[1] for line in found] == [
@@ -121,8 +130,14 @@ def test_all_errors_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
     [
         (b"", "small.yaml:1:1: the file is empty; expected a hardware specification"),
         (b"# only a comment\n", "small.yaml:1:1: the file is empty; expected a hardware specification"),
-        (b"- a\n- b\n", "small.yaml:1:1: a hardware specification is a mapping of keys to values, got a list"),
-        (b"just text", "small.yaml:1:1: a hardware specification is a mapping of keys to values, got 'just text'"),
+        (
+            b"- a\n- b\n",
+            "small.yaml:1:1: a hardware specification is a mapping of keys to values, got a list",
+        ),
+        (
+            b"just text",
+            "small.yaml:1:1: a hardware specification is a mapping of keys to values, got 'just text'",
+        ),
         (b"\x7fELF\x00\x01", "small.yaml:1:1: a binary file; expected YAML as UTF-8 text"),
         (b"a: 1\nb: \xff\n", "small.yaml:2:4: not UTF-8 text (byte 0xff); expected YAML as UTF-8"),
         (b"a" * 300_000, "small.yaml: larger than 256 KiB; that is no hardware specification"),
