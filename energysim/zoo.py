@@ -11,7 +11,6 @@ import sys
 import traceback
 from collections.abc import Sequence
 from functools import cache
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -52,10 +51,13 @@ def load_model(
     UnknownNameError
         No such name; offers the nearest.
     ModelError
-        The file cannot be loaded, has no ``build``, or does not take what was asked.
+        The file cannot be loaded, has no ``build``, or does not take what was asked; names
+        the line of the file where it failed.
     GraphError, ShapeError
         The network is not well formed, or does not fit the input.
     """
+    if classes is not None and (type(classes) is not int or classes < 1):
+        raise ModelError(f"classes must be a whole number of at least 1, not {classes!r}")
     if isinstance(model, LayerGraph):
         if input is not None or classes is not None:
             raise ModelError(
@@ -130,18 +132,20 @@ def _index() -> dict[str, str]:
 
 
 def _load(path: Path) -> ModuleType:
+    """Run a file as a module; its text is read every time and no byte code is left beside it."""
     if not path.is_file():
         raise ModelError(f"no model file {path}")
-    spec = spec_from_file_location(f"energysim_model_{path.stem}", path)
-    if spec is None or spec.loader is None:
+    if path.suffix != ".py":
         raise ModelError(f"{path}: a model file is a Python file (.py)")
-    module = module_from_spec(spec)
-    sys.modules[spec.name] = module
+    module = ModuleType(f"energysim_model_{path.stem}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # where dataclasses look up their annotations
     try:
-        spec.loader.exec_module(module)
-    except EnergysimError:
-        raise
-    except (Exception, SystemExit) as error:
+        exec(compile(path.read_bytes(), str(path), "exec"), vars(module))
+    except BaseException as error:
+        del sys.modules[module.__name__]
+        if isinstance(error, EnergysimError) or not isinstance(error, Exception | SystemExit):
+            raise
         detail = error.msg if isinstance(error, SyntaxError) else error
         raise ModelError(
             f"{_where(path, error)}: cannot be loaded: {type(error).__name__}: {detail}"

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from energysim.errors import GraphError, ShapeError
 from energysim.graph.operators import Category, Operator
-from energysim.graph.shapes import Shape, need_rank, product, text
+from energysim.graph.shapes import Shape, need_count, need_rank, product, text
 
 __all__ = [
     "ACTIVATIONS",
@@ -144,8 +144,7 @@ class LocalResponseNorm(Operator):
     category: ClassVar[Category] = "stream"
 
     def __post_init__(self) -> None:
-        if self.size < 1:
-            raise GraphError(f"local response norm takes at least 1 channel, not {self.size}")
+        need_count(self.size, "the channels of a local response norm")
 
     def infer(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
         need_rank(shapes, 1, (4,), "local response norm")

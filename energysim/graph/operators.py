@@ -18,7 +18,17 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from energysim.errors import GraphError, ShapeError
-from energysim.graph.shapes import Pads, Pair, Shape, need_integers, need_rank, product, text, window_outputs
+from energysim.graph.shapes import (
+    Pads,
+    Pair,
+    Shape,
+    need_count,
+    need_integers,
+    need_rank,
+    product,
+    text,
+    window_outputs,
+)
 from energysim.kernels import DenseKernel, Kernel
 
 __all__ = ["Category", "Conv2d", "ConvTranspose2d", "Linear", "MatMul", "Operator"]
@@ -91,8 +101,8 @@ class Conv2d(Operator):
     category: ClassVar[Category] = "mac"
 
     def __post_init__(self) -> None:
-        if self.out_channels < 1 or self.groups < 1:
-            raise GraphError("out_channels and groups must be at least 1")
+        need_count(self.out_channels, "out_channels")
+        need_count(self.groups, "groups")
         need_integers(self.window, 2, "window")
         need_integers(self.stride, 2, "stride")
         need_integers(self.padding, 4, "padding", 0)
@@ -156,8 +166,8 @@ class ConvTranspose2d(Operator):
     category: ClassVar[Category] = "mac"
 
     def __post_init__(self) -> None:
-        if self.out_channels < 1 or self.groups < 1:
-            raise GraphError("out_channels and groups must be at least 1")
+        need_count(self.out_channels, "out_channels")
+        need_count(self.groups, "groups")
         need_integers(self.window, 2, "window")
         need_integers(self.stride, 2, "stride")
         need_integers(self.padding, 4, "padding", 0)
@@ -203,8 +213,7 @@ class Linear(Operator):
     category: ClassVar[Category] = "mac"
 
     def __post_init__(self) -> None:
-        if self.out_features < 1:
-            raise GraphError("out_features must be at least 1")
+        need_count(self.out_features, "out_features")
 
     def infer(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
         need_rank(shapes, 1, (2, 3), "a linear layer")

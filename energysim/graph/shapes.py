@@ -16,6 +16,7 @@ __all__ = [
     "Shape",
     "as_pads",
     "as_pair",
+    "need_count",
     "need_integers",
     "need_rank",
     "product",
@@ -78,7 +79,7 @@ def as_pads(value: int | Sequence[int], name: str = "padding") -> Pads:
         return values[0], values[1], values[2], values[3]
     if len(values) not in (1, 2):
         raise GraphError(
-            f"{name} takes one, two (rows, columns) or four integers (top, bottom, left, right), not {value!r}"
+            f"{name} takes one integer, two (rows, columns) or four (top, bottom, left, right), not {value!r}"
         )
     return values[0], values[0], values[-1], values[-1]
 
@@ -91,8 +92,7 @@ def need_integers(values: object, count: int, name: str, lowest: int = 1) -> Non
     GraphError
         If it is anything else.
     """
-    fits = isinstance(values, tuple) and len(values) == count
-    if not fits or not _integers(values, name, lowest):
+    if not isinstance(values, tuple) or len(_integers(values, name, lowest)) != count:
         raise GraphError(f"{name} must be a tuple of {count} integers, not {values!r}")
 
 
@@ -121,6 +121,18 @@ def window_outputs(
     if ceil_mode and room % stride and count * stride < size + before:
         count += 1
     return count
+
+
+def need_count(value: object, name: str) -> None:
+    """Check a field of an operator: one integer of at least 1.
+
+    Raises
+    ------
+    GraphError
+        If it is anything else.
+    """
+    if type(value) is not int or value < 1:
+        raise GraphError(f"{name} must be an integer of at least 1, not {value!r}")
 
 
 def need_rank(shapes: tuple[Shape, ...], count: int, ranks: tuple[int, ...], what: str) -> None:
