@@ -33,7 +33,21 @@ def problems_of(error: ValidationError, tree: Node, schema: Any) -> list[Problem
     schema : core schema
         What it was validated against, for the names of keys that exist.
     """
-    return [_problem(item, tree, schema) for item in error.errors(include_url=False)]
+    items = error.errors(include_url=False)
+    meant = {_meant(item, schema) for item in items if item["type"] == "extra_forbidden"}
+    # A misspelt key is one mistake: that the right one is missing goes without saying.
+    return [
+        _problem(item, tree, schema)
+        for item in items
+        if not (item["type"] == "missing" and tuple(map(str, item["loc"])) in meant)
+    ]
+
+
+def _meant(item: Mapping[str, Any], schema: Any) -> tuple[str, ...]:
+    """Return the path that an unknown key was probably meant to be."""
+    *parents, key = (str(part) for part in item["loc"])
+    hint = near_miss(key, _fields_at(schema, parents))
+    return (*parents, *hint.split("'")[1:2])
 
 
 def _problem(item: Mapping[str, Any], tree: Node, schema: Any) -> Problem:
@@ -66,17 +80,13 @@ def _what(kind: str, item: Mapping[str, Any], context: Mapping[str, Any], node: 
         return str(context["error"])
     given = show(node.value)
     if kind in _EXPECTED:
-        need = _EXPECTED[kind]
-        return f"{need}, got {given}"
+        return f"{_EXPECTED[kind]}, got {given}"
     if kind == "literal_error":
         hint = near_miss(node.value, _choices(context)) if isinstance(node.value, str) else ""
         return f"expected {context['expected']}, got {given}{hint}"
     if kind == "string_pattern_mismatch":
         return f"{given} has characters that are not accepted here (pattern {context['pattern']})"
-    what = str(item["msg"])
-    return f"{what[0].lower()}{what[1:].replace('Input should', 'should')}, got {given}".replace(
-        "input should", "should"
-    )
+    return f"{str(item['msg']).removeprefix('Input ').lower()}, got {given}"
 
 
 def _choices(context: Mapping[str, Any]) -> list[str]:

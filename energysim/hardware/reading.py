@@ -14,7 +14,8 @@ from energysim.hardware.names import located
 from energysim.hardware.problems import problems_of
 from energysim.hardware.quantities import show
 from energysim.hardware.spec_model import SCHEMA, spec_schema, spec_validator
-from energysim.hardware.yaml_nodes import Node, Position, Problem, plain, read_yaml, spec_error
+from energysim.hardware.yaml_nodes import Node, Position, Problem, plain, spec_error
+from energysim.hardware.yaml_reader import read_yaml
 
 __all__ = ["read_spec"]
 

@@ -1,5 +1,7 @@
 """A small complete specification, and ways to bend it."""
 
+# ruff: noqa: E501  (messages and YAML lines stay on one line)
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,5 +1,7 @@
 """The plain objects of the core, the rows for people, and the digest."""
 
+# ruff: noqa: E501  (messages and YAML lines stay on one line)
+
 from __future__ import annotations
 
 import dataclasses
@@ -40,7 +42,7 @@ def test_a_changed_copy_has_its_own_digest() -> None:
 
 def test_widths_beyond_the_tables() -> None:
     edge, teaching = load_hardware("edge45"), load_hardware("teaching")
-    with pytest.raises(SpecError, match="'edge45' has no MAC for 33-bit weights and 8-bit .* has 32 bit"):
+    with pytest.raises(SpecError, match=r"'edge45' has no MAC for 33-bit weights and 8-bit .* has 32 bit"):
         edge.mac_energy(33, 8)
     with pytest.raises(SpecError, match="'edge45' has no register for 33 bit; its widest has 32 bit"):
         edge.register_energy(33)

@@ -1,5 +1,7 @@
 """Every way to get a file wrong gives one clear line that says where."""
 
+# ruff: noqa: E501  (messages and YAML lines stay on one line)
+
 from __future__ import annotations
 
 import os
@@ -19,8 +21,8 @@ CASES = [
     ("clock: 100 MHz\n", "", "small.yaml:1:1: clock: missing"),
     ("  buffer:\n", "  bufer:\n", "small.yaml:11:3: levels.bufer: unknown key 'bufer'; did you mean 'buffer'?"),
     ("{pixels: 4, filters", "{pixel: 4, filters", "small.yaml:23:9: array.pixel: unknown key 'pixel'; did you mean 'pixels'?"),
-    ("clock: 100 MHz", "clock: 100 MHz\nclock: 1 GHz", "small.yaml:4:1: duplicate key 'clock', first given on line 3"),
-    ("node_nm: 28", "node_nm: 28, year: 2021", "small.yaml:28:88: duplicate key 'year', first given on line 28"),
+    ("clock: 100 MHz", "clock: 100 MHz\nclock: 1 GHz", "small.yaml:4:1: clock: duplicate key 'clock', first given on line 3"),
+    ("node_nm: 28", "node_nm: 28, year: 2021", "small.yaml:28:88: sources.book.year: duplicate key 'year', first given on line 28"),
     ("clock: 100 MHz", "clock: 100 MHz\n<<: {a: 1}", "small.yaml:4:1: merge keys (<<) are not supported; use 'extends' or repeat the values"),
     ("clock: 100 MHz", "clock: 100 MHz\n[a]: 1", "small.yaml:4:1: a key must be text"),
     ("  8: {value: 1.5", "  99: {value: 1.5", "small.yaml:18:7: mac.99: '99' is no width; expected bits from 1 to 64"),
@@ -36,7 +38,7 @@ CASES = [
     ("value: 1.5 pJ", "value: nan pJ", "small.yaml:18:14: mac.8.value: expected an energy: a number and one of pJ, nJ, fJ, aJ, such as '3.2 pJ'; got 'nan pJ'"),
     ("value: 1.5 pJ", "value: 1,5 pJ", "small.yaml:18:16: mac.8.5 pJ: unknown key '5 pJ'; expected one of value, kind, source, node_nm, note"),
     ("value: 1.5 pJ", "value: 1e999 pJ", "small.yaml:18:14: mac.8.value: '1e999 pJ' is out of any sensible range; expected an energy: a number and one of pJ, nJ, fJ, aJ, such as '3.2 pJ'"),
-    ("value: 1.5 pJ", "value: 1e99999999999999999999 pJ", None),
+    ("value: 1.5 pJ", "value: 1e99999999999999999999 pJ", "small.yaml:18:14: mac.8.value: '1e99999999999999999999 pJ' is out of any sensible range; expected an energy: a number and one of pJ, nJ, fJ, aJ, such as '3.2 pJ'"),
     ("value: 1.5 pJ", "value: 1e13 pJ", "small.yaml:18:14: mac.8.value: '1e13 pJ' is too large: an energy may be at most 1000000000000 pJ"),
     ("value: 1.5 pJ", "value: 1.1234567 pJ", "small.yaml:18:14: mac.8.value: '1.1234567 pJ' is finer than 1 aJ (six decimals of a pJ), the smallest step"),
     ("value: 1.5 pJ", "value: [1.5 pJ]", "small.yaml:18:14: mac.8.value: expected an energy: a number and one of pJ, nJ, fJ, aJ, such as '3.2 pJ'; got a list"),
@@ -78,30 +80,20 @@ CASES = [
     # the file
     ("schema: energysim-hardware/1", "schema: energysim-hardware/2", "small.yaml:1:9: schema: expected energysim-hardware/1, got 'energysim-hardware/2'"),
     ("schema: energysim-hardware/1\n", "", "small.yaml:1:1: schema: expected energysim-hardware/1, it is missing"),
-    ("clock: 100 MHz", "clock: [100", None),
-    ("clock: 100 MHz", "clock: !!python/object:os.system x", "small.yaml:3:8: the tag 'tag:yaml.org,2002:python/object:os.system' is not supported; write the plain value"),
-    ("clock: 100 MHz", "clock: *nothing", "small.yaml:3:8: the alias *nothing has no finished anchor before it"),
-    ("array: {", "array: &a {self: *a, ", "small.yaml:23:18: the alias *a has no finished anchor before it"),
-    ("clock: 100 MHz", "clock: 100 MHz\n---\na: 1", None),
-    ("clock: 100 MHz", 'clock: "\\ud800"', "small.yaml:3:8: half a surrogate pair is not text"),
+    ("clock: 100 MHz", "clock: [100", "small.yaml:4:5: not valid YAML: while parsing a flow sequence, expected ',' or ']', but got ':'"),
+    ("clock: 100 MHz", "clock: !!python/object:os.system x", "small.yaml:3:8: clock: the tag 'tag:yaml.org,2002:python/object:os.system' is not supported; write the plain value"),
+    ("clock: 100 MHz", "clock: *nothing", "small.yaml:3:8: clock: the alias *nothing has no finished anchor before it"),
+    ("array: {", "array: &a {self: *a, ", "small.yaml:23:18: array.self: the alias *a has no finished anchor before it"),
+    ("clock: 100 MHz", "clock: 100 MHz\n---\na: 1", "small.yaml:4:1: a second document begins; a specification is one document"),
+    ("clock: 100 MHz", 'clock: "\\ud800"', "small.yaml:3:8: clock: half a surrogate pair is not text"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("old", "new", "message"), CASES, ids=range(len(CASES)))
-def test_one_clear_message(tmp_path: Path, old: str, new: str, message: str | None) -> None:
+def test_one_clear_message(tmp_path: Path, old: str, new: str, message: str) -> None:
     found = messages(written(tmp_path, bent(old, new)))
-    assert (
-        len(found) == 1
-        or "capacty" in new
-        or "bufer" in new
-        or "pixel:" in new
-        or "1,5" in new
-        or "99:" in new
-    )
-    if message is None:
-        assert found[0].startswith("small.yaml:")
-    else:
-        assert message in found
+    assert found[-1] == message
+    assert len(found) == (2 if "1,5" in new else 1)  # that comma makes two values of one
 
 
 def test_the_base_is_valid(tmp_path: Path) -> None:
@@ -116,9 +108,8 @@ def test_all_errors_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
     text = text.replace("word_bits: 64\n    read", "word_bits: 64\n    word_bits: 32\n    read")
     found = messages(written(tmp_path, text))
     assert [line.split(": ")[0] + ": " + line.split(": ")[1] for line in found] == [
-        "small.yaml:1:1: clock",
         "small.yaml:3:1: clok",
-        "small.yaml:8:5: duplicate key 'word_bits', first given on line 7",
+        "small.yaml:8:5: levels.dram.word_bits",
         "small.yaml:19:14: mac.8.value",
         "small.yaml:19:27: mac.8.source",
         "small.yaml:24:17: array.pixels",
@@ -170,7 +161,7 @@ def test_missing_folder_and_unreadable(tmp_path: Path) -> None:
         load_hardware(f"{tmp_path}/")
     with pytest.raises(SpecError, match="cannot be read"):
         load_hardware("a\0b.yaml")
-    with pytest.raises(SpecError, match="cannot be read|no such file"):
+    with pytest.raises(SpecError, match=r"cannot be read|no such file"):
         load_hardware("x" * 5000 + ".yaml")
 
 

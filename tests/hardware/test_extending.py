@@ -1,5 +1,7 @@
 """A specification on top of another."""
 
+# ruff: noqa: E501  (messages and YAML lines stay on one line)
+
 from __future__ import annotations
 
 from fractions import Fraction

@@ -1,5 +1,7 @@
 """However a file is damaged, only our own error comes out, or valid hardware."""
 
+# ruff: noqa: E501  (messages and YAML lines stay on one line)
+
 from __future__ import annotations
 
 import random

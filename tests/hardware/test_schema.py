@@ -10,7 +10,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from energysim.hardware import hardware_schema
-from energysim.hardware.yaml_nodes import plain, read_yaml
+from energysim.hardware.yaml_nodes import plain
+from energysim.hardware.yaml_reader import read_yaml
 
 from .base import BASE, bent
 
