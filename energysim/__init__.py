@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from energysim.estimate import compare, estimate
+    from energysim.walker import compare, estimate
     from energysim.graph import GraphBuilder, LayerGraph
     from energysim.hardware import Hardware, load_hardware
     from energysim.report import Report
@@ -26,8 +26,8 @@ _WHERE = {
     "Hardware": "energysim.hardware",
     "LayerGraph": "energysim.graph",
     "Report": "energysim.report",
-    "compare": "energysim.estimate",
-    "estimate": "energysim.estimate",
+    "compare": "energysim.walker",
+    "estimate": "energysim.walker",
     "load_hardware": "energysim.hardware",
     "load_model": "energysim.zoo",
 }

@@ -10,6 +10,7 @@ from energysim.errors import SpecError
 __all__ = ["Node", "Position", "Problem", "Scalar", "plain", "spec_error"]
 
 Scalar = str | int | bool | Decimal | None
+_LONGEST = 200  # characters of a path in a message
 
 
 class Position(NamedTuple):
@@ -31,7 +32,8 @@ class Problem(NamedTuple):
     what: str
 
     def __str__(self) -> str:
-        return f"{self.at}: {self.path}: {self.what}" if self.path else f"{self.at}: {self.what}"
+        path = "".join(c if c.isprintable() else repr(c)[1:-1] for c in self.path[:_LONGEST])
+        return f"{self.at}: {path}: {self.what}" if path else f"{self.at}: {self.what}"
 
 
 class Node:

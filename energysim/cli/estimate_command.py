@@ -1,0 +1,34 @@
+"""``energysim estimate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from energysim.cli.options import estimate_options, output_options, print_result, read_shape
+
+__all__ = ["command"]
+
+
+@click.command("estimate")
+@estimate_options
+@output_options
+def command(
+    model: str,
+    sparsity: tuple[str, ...],
+    shape: str | None,
+    form: str | None,
+    output: Path | None,
+    **options: Any,
+) -> None:
+    """Estimate MODEL layer by layer, dense beside sparse.
+
+    MODEL is a name of the zoo (energysim list models) or a Python file with a function
+    build(input, classes) -> LayerGraph.
+    """
+    from energysim.walker import estimate
+
+    report = estimate(model, sparsity or "dense", options.pop("hardware"), input=read_shape(shape), **options)
+    print_result(report.render, form, output)

@@ -1,0 +1,83 @@
+"""``energysim list``."""
+
+from __future__ import annotations
+
+import click
+
+__all__ = ["command"]
+
+
+@click.group("list")
+def command() -> None:
+    """List what can be named."""
+
+
+def _print(rows: list[list[str]], header: list[str]) -> None:
+    from tabulate import tabulate
+
+    click.echo(tabulate(rows, header, disable_numparse=True))
+
+
+@command.command("models")
+def models() -> None:
+    """List the model zoo."""
+    from energysim.graph.shapes import text
+    from energysim.zoo import load_model, model_names
+
+    rows = []
+    for name in model_names():
+        graph = load_model(name)
+        shape = text(graph.tensors[graph.inputs[0]].shape[1:])
+        rows.append([name, shape, f"{graph.parameter_count():,}", str(len(graph))])
+    _print(rows, ["model", "input", "parameters", "nodes"])
+
+
+@command.command("hardware")
+def hardware() -> None:
+    """List hardware specifications."""
+    from energysim.hardware import hardware_names, load_hardware
+
+    specs = [load_hardware(name) for name in hardware_names()]
+    _print([[s.name, s.cost_model, s.description] for s in specs], ["hardware", "cost model", "description"])
+
+
+@command.command("schemes")
+def schemes() -> None:
+    """List schemes, built in and from plug-ins."""
+    from energysim.schemes import SCHEMES
+
+    rows = [[info.name, info.origin, info.version] for info in SCHEMES.list()]
+    _print(rows, ["scheme", "origin", "version"])
+
+
+@command.command("formats")
+def formats() -> None:
+    """List storage formats, built in and from plug-ins."""
+    from energysim.formats import FORMATS
+
+    rows = [[i.name, (FORMATS.get(i.name).__doc__ or "").splitlines()[0], i.origin] for i in FORMATS.list()]
+    _print(rows, ["format", "description", "origin"])
+
+
+@command.command("cost-models")
+def cost_models() -> None:
+    """List cost models, built in and from plug-ins."""
+    from energysim.cost import COST_MODELS
+
+    rows = [[info.name, COST_MODELS.get(info.name).description, info.origin] for info in COST_MODELS.list()]
+    _print(rows, ["cost model", "description", "origin"])
+
+
+@command.command("rules")
+def rules() -> None:
+    """List counting rules with their values; the first value is the default."""
+    from energysim.mapping import PRESETS, RULE_VALUES
+
+    rows = [
+        [name, value, f"{meaning}: {text}"]
+        for name, (meaning, values) in RULE_VALUES.items()
+        for value, text in values.items()
+    ]
+    _print(rows, ["rule", "value", "meaning"])
+    for name, preset in PRESETS.items():
+        click.echo(f"\n{name}: {preset}")

@@ -1,0 +1,151 @@
+"""The report: a frozen object over two tidy tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from energysim.errors import UsageError, near_miss
+from energysim.report.rows import PARTS, LayerRow, Run, Setup
+from energysim.report.totals import Totals, totals
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["FORMATS", "Report"]
+
+FORMATS = ("table", "csv", "json", "markdown")
+
+
+@dataclass(frozen=True, repr=False)
+class Report:
+    """Estimates of one network on one piece of hardware under one or more schemes.
+
+    Attributes
+    ----------
+    setup : Setup
+        Model, hardware, rules: all that the numbers depend on.
+    runs : tuple of Run
+        One per scheme, the dense reference first.
+    """
+
+    setup: Setup
+    runs: tuple[Run, ...]
+
+    @property
+    def schemes(self) -> tuple[str, ...]:
+        """The schemes, in order."""
+        return tuple(run.scheme for run in self.runs)
+
+    def run(self, scheme: str | None = None) -> Run:
+        """Return the run of a scheme, by default the last one; raise UsageError for an unknown one."""
+        if scheme is None:
+            return self.runs[-1]
+        for run in self.runs:
+            if run.scheme == scheme:
+                return run
+        hint = near_miss(scheme, self.schemes)
+        raise UsageError(f"the report has no scheme {scheme!r}{hint} (it has {', '.join(self.schemes)})")
+
+    def totals(self, scheme: str | None = None, part: str | None = None) -> Totals:
+        """Return exact sums for the whole batch.
+
+        Parameters
+        ----------
+        scheme : str, optional
+            By default the last scheme of the report.
+        part : {"convolution", "linear", "matmul", "other", "mac"}, optional
+            Which layers; ``mac`` are all but ``other``; by default all.
+        """
+        accepted = [*PARTS, "mac"]
+        if part is not None and part not in accepted:
+            raise UsageError(f"unknown part {part!r}{near_miss(part, accepted)} ({', '.join(accepted)})")
+        keep: Callable[[LayerRow], bool] = lambda row: True  # noqa: E731
+        if part == "mac":
+            keep = lambda row: row.part != "other"  # noqa: E731
+        elif part is not None:
+            keep = lambda row: row.part == part  # noqa: E731
+        return totals(self.run(scheme), keep)
+
+    def assumed_share(self, scheme: str | None = None) -> Fraction:
+        """Return the share of the energy that rests on assumed constants, exact."""
+        assumed = {use.path for use in self.setup.constants if use.kind == "assumed"}
+        rows = self.run(scheme).accesses
+        total = sum(row.energy_aj for row in rows)
+        resting = sum(row.energy_aj for row in rows if row.constant in assumed)
+        return Fraction(resting, total) if total else Fraction(0)
+
+    def to_frame(self, table: str = "layers") -> pd.DataFrame:
+        """Return a tidy frame.
+
+        Parameters
+        ----------
+        table : {"layers", "accesses"}
+            ``layers``: a row per scheme and node, with energy per level; ``accesses``: a row per
+            scheme, node, level, tensor and action. Counts are for the whole batch.
+        """
+        from energysim.report import frames
+
+        return frames.frame(self, table)
+
+    def per_layer(self, scheme: str | None = None) -> pd.DataFrame:
+        """Return the layer table of one scheme, by default the last, indexed by node."""
+        frame = self.to_frame()
+        chosen = frame[frame["scheme"] == self.run(scheme).scheme]
+        return chosen.drop(columns="scheme").set_index("node")
+
+    def compare(self, reference: str | None = None) -> pd.DataFrame:
+        """Return every scheme beside a reference (the first one), summed by origin, with factors."""
+        from energysim.report import frames
+
+        return frames.compare(self, self.runs[0].scheme if reference is None else reference)
+
+    def to_json(self) -> str:
+        """Return the report as JSON text: exact, without path, time or host name."""
+        from energysim.report.json_form import to_json
+
+        return to_json(self)
+
+    @classmethod
+    def from_json(cls, text: str) -> Report:
+        """Return the report written by :meth:`to_json`; raise UsageError for anything else."""
+        from energysim.report.json_form import from_json
+
+        return from_json(text)
+
+    def render(self, form: str = "table") -> str:
+        """Return the report as text in one of :data:`FORMATS`."""
+        if form == "json":
+            return self.to_json()
+        if form == "csv":
+            from energysim.report.csv_form import to_csv
+
+            return to_csv(self)
+        if form not in FORMATS:
+            raise UsageError(f"unknown format {form!r}{near_miss(form, FORMATS)} ({', '.join(FORMATS)})")
+        from energysim.report.text import render
+
+        return render(self, markdown=form == "markdown")
+
+    def save(self, path: str | Path, form: str | None = None) -> None:
+        """Write the report to a file, by default in the format of its suffix; all or nothing."""
+        from energysim.report.files import form_of, write_text
+
+        write_text(Path(path), self.render(form or form_of(Path(path))))
+
+    def __repr__(self) -> str:
+        return f"Report({self.setup.model!r} on {self.setup.hardware!r}: {', '.join(self.schemes)})"
+
+    def __str__(self) -> str:
+        return self.render()
+
+    def _repr_html_(self) -> str:
+        from energysim.report.html import summary
+
+        return summary(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"setup": self.setup, "runs": self.runs}
