@@ -29,7 +29,7 @@ estimate_options = _stack(
         "-s",
         multiple=True,
         metavar="SCHEMES",
-        help="psconv, a list like dense,psconv:PSD1_P16, or rules like 'features.*=psconv; classifier.*=dense'.",
+        help="psconv, a list (dense,psconv:PSD1_P16), or rules ('features.*=psconv; classifier.*=dense').",
     ),
     click.option("--hardware", "-w", default="edge45", show_default=True, help="Name or YAML file."),
     click.option("--input", "shape", metavar="CxHxW", help="Shape of one sample, e.g. 3x64x64."),
@@ -79,7 +79,7 @@ def read_shape(text: str | None) -> tuple[int, ...] | None:
     if text is None:
         return None
     parts = text.lower().split("x")
-    if not all(p.isascii() and p.isdigit() and 0 < int(p[:10]) and len(p) <= 9 for p in parts):
+    if not all(p.isascii() and p.isdigit() and len(p) <= 9 and int(p) > 0 for p in parts):
         raise UsageError(f"--input is CxHxW with positive lengths, e.g. 3x64x64, not {text!r}")
     return tuple(map(int, parts))
 

@@ -63,8 +63,8 @@ def _linear_hides(report: Report, run: Run) -> Iterator[str]:
     if every and 2 * linear > every and report.totals(run.scheme, "convolution").macs:
         yield (
             f"{round(100 * linear / every)} % of the weight bits of {run.scheme} are in linear layers, "
-            "which hide what sparse convolutions save: look at the line of the convolutions, or at the networks of the "
-            "pSConv papers (vgg16-cifar10, resnet18-cifar10, vgg16-tiny, resnet18-tiny)"
+            "which hide what sparse convolutions save: look at the line of the convolutions, or at the "
+            "networks of the pSConv papers (vgg16-cifar10, resnet18-cifar10, vgg16-tiny, resnet18-tiny)"
         )
 
 
@@ -99,7 +99,7 @@ def _conditions(report: Report) -> Iterator[str]:
         )
     shares = ", ".join(f"{float(100 * report.assumed_share(s)):.3g} % ({s})" for s in report.schemes)
     yield (
-        f"energy that rests on assumed constants: {shares}; "
+        f"energy that rests on assumed energy constants: {shares}; "
         f"sources: energysim show hardware {setup.hardware} --sources"
     )
     if setup.assumed:

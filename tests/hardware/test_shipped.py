@@ -36,7 +36,7 @@ EDGE45 = {
     "vector_op": ("0.12083", "published", 45),
     "array.pixels": ("16", "assumed", None),
     "array.filters": ("16", "assumed", None),
-    "array.products": ("16", "assumed", None),
+    "array.products": ("1048576", "assumed", None),
 }
 EYERISS = {
     "clock": ("200000000", "published", 65),

@@ -1,0 +1,111 @@
+"""``energysim show``."""
+
+from __future__ import annotations
+
+import click
+
+from energysim.cli.options import read_shape
+
+__all__ = ["command"]
+
+
+@click.group("show")
+def command() -> None:
+    """Show what a name stands for."""
+
+
+@command.command("hardware")
+@click.argument("name")
+@click.option("--sources", is_flag=True, help="Every constant with its kind, node and source.")
+def hardware(name: str, sources: bool) -> None:
+    """Show a hardware specification (a name or a YAML file)."""
+    from tabulate import tabulate
+
+    from energysim.hardware import describe_constants, describe_hardware, load_hardware
+
+    spec = load_hardware(name)
+    click.echo(tabulate(describe_hardware(spec), tablefmt="plain", disable_numparse=True))
+    if not sources:
+        return
+    rows = describe_constants(spec)
+    citations = list(dict.fromkeys(row.source for row in rows if row.source))
+    table = [
+        [r.path, r.value, r.kind, r.node, f"[{citations.index(r.source) + 1}]" if r.source else "", r.note]
+        for r in rows
+    ]
+    header = ["constant", "value", "kind", "node", "source", "note"]
+    click.echo("\n" + tabulate(table, header, maxcolwidths=[None] * 5 + [70], disable_numparse=True))
+    click.echo()
+    for number, citation in enumerate(citations, start=1):
+        click.echo(f"[{number}] {citation}")
+
+
+@command.command("model")
+@click.argument("name")
+@click.option("--input", "shape", metavar="CxHxW", help="Shape of one sample.")
+@click.option("--classes", type=int, help="Number of classes.")
+def model(name: str, shape: str | None, classes: int | None) -> None:
+    """Show the nodes of a model: operator, shapes, parameters, multiply-adds."""
+    from tabulate import tabulate
+
+    from energysim.graph.shapes import product, text
+    from energysim.workload import MacWorkload, lower
+    from energysim.zoo import load_model
+
+    graph = load_model(name, read_shape(shape), classes)
+    rows, macs = [], 0
+    for node in graph:
+        work = lower(graph, node)
+        own = work.nest.macs if isinstance(work, MacWorkload) else 0
+        weights = sum(product(s) for s in node.op.parameters(graph.input_shapes(node)).values())
+        outputs = " ".join(text(s) for s in graph.output_shapes(node))
+        rows.append(
+            [node.name, node.op.kind, outputs, f"{weights:,}" if weights else "", f"{own:,}" if own else ""]
+        )
+        macs += own
+    right = ["left", "left", "left", "right", "right"]
+    click.echo(
+        tabulate(
+            rows, ["node", "operator", "output", "parameters", "MACs"], colalign=right, disable_numparse=True
+        )
+    )
+    click.echo(f"\n{graph.name}: {graph.parameter_count():,} parameters, {macs:,} MACs, {len(graph)} nodes")
+
+
+@command.command("scheme")
+@click.argument("text")
+@click.option("--window", default="3x3", show_default=True, metavar="RxS", help="Window to draw.")
+def scheme(text: str, window: str) -> None:
+    """Show a scheme: the supports of its slots, and what it assumes."""
+    from energysim.errors import SchemeError
+    from energysim.kernels import PeriodicKernel
+    from energysim.schemes import StructuralScheme, parse_scheme
+
+    size = read_shape(window)
+    if size is None or len(size) != 2 or max(size) > 32:
+        raise SchemeError(f"--window is RxS with lengths from 1 to 32, not {window!r}")
+    found = parse_scheme(text)
+    click.echo(str(found))
+    if not isinstance(found, StructuralScheme):
+        return
+    rows, cols = size
+    kernel = found.kernel("layer", (64, 64, rows, cols))
+    if isinstance(kernel, str):
+        click.echo(f"{window} windows stay dense: {kernel}")
+        return
+    share = kernel.nonzeros / (64 * 64)
+    click.echo(f"{share:g} of {rows * cols} positions kept on average in 64x64 windows")
+    if isinstance(kernel, PeriodicKernel):
+        click.echo(f"the window of filter f and channel c uses slot (f + c + 1) mod {kernel.period}\n")
+        for first in range(0, kernel.period, 8):
+            slots = list(enumerate(kernel.slots))[first : first + 8]
+            click.echo("  ".join(f"{n:<{max(2 * cols - 1, 2)}}" for n, _ in slots).rstrip())
+            for row in range(rows):
+                line = "  ".join(
+                    " ".join("#" if row * cols + col in slot else "." for col in range(cols)).ljust(2)
+                    for _, slot in slots
+                )
+                click.echo(line.rstrip())
+            click.echo()
+    for statement in found.assumptions():
+        click.echo(f"assumed: {statement}")
