@@ -10,12 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-
-import networkx as nx
+from graphlib import CycleError, TopologicalSorter
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
 
 from energysim.errors import GraphError, ShapeError, near_miss
 from energysim.graph.operators import Operator
 from energysim.graph.shapes import Shape, product, text
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 __all__ = ["LayerGraph", "Node", "Tensor"]
 
@@ -113,11 +117,8 @@ class LayerGraph:
         if len({shape[0] for shape in inputs.values()}) > 1:
             sizes = ", ".join(f"{t!r} {text(s)}" for t, s in inputs.items())
             raise ShapeError(f"the inputs of {name!r} differ in their batch (axis 0): {sizes}")
-        self._digraph = self._connect(given)
-        order = {node.name: number for number, node in enumerate(given)}
-        by_name = {node.name: node for node in given}
-        walk = nx.lexicographical_topological_sort(self._digraph, key=order.__getitem__)
-        self.nodes: tuple[Node, ...] = tuple(by_name[n] for n in walk)
+        self._feeds = self._connect(given)
+        self.nodes: tuple[Node, ...] = tuple(self._walk(given))
         self._nodes = {node.name: node for node in self.nodes}
         self.tensors = self._infer(inputs)
         self._consumers: dict[str, list[Node]] = {t: [] for t in self.tensors}
@@ -132,28 +133,43 @@ class LayerGraph:
                 hint = near_miss(tensor, self.tensors)
                 raise GraphError(f"the graph {name!r} has no tensor {tensor!r} to return{hint}")
 
-    def _connect(self, nodes: list[Node]) -> nx.DiGraph[str]:
-        graph: nx.DiGraph[str] = nx.DiGraph()
+    def _connect(self, nodes: list[Node]) -> dict[str, list[str]]:
+        """The nodes that feed each node."""
+        names: set[str] = set()
         producer: dict[str, str] = {}
         for node in nodes:
-            if node.name in graph:
+            if node.name in names:
                 raise GraphError(f"two nodes of {self.name!r} are called {node.name!r}")
-            graph.add_node(node.name)
+            names.add(node.name)
             for tensor in node.outputs:
                 if tensor in producer or tensor in self.inputs:
                     raise GraphError(f"two producers of tensor {tensor!r} in {self.name!r}")
                 producer[tensor] = node.name
+        feeds: dict[str, list[str]] = {node.name: [] for node in nodes}
         for node in nodes:
             for tensor in node.inputs:
                 if tensor in producer:
-                    graph.add_edge(producer[tensor], node.name)
+                    feeds[node.name].append(producer[tensor])
                 elif tensor not in self.inputs:
                     hint = near_miss(tensor, [*producer, *self.inputs])
                     raise GraphError(f"node {node.name!r} reads tensor {tensor!r}, which nobody writes{hint}")
-        if not nx.is_directed_acyclic_graph(graph):
-            cycle = " -> ".join(edge[0] for edge in nx.find_cycle(graph))
-            raise GraphError(f"the graph {self.name!r} has a cycle: {cycle}")
-        return graph
+        return feeds
+
+    def _walk(self, nodes: list[Node]) -> Iterator[Node]:
+        """The nodes in topological order, ties in the given order."""
+        order = {node.name: number for number, node in enumerate(nodes)}
+        sorter = TopologicalSorter(self._feeds)
+        try:
+            sorter.prepare()
+        except CycleError as error:
+            raise GraphError(f"the graph {self.name!r} has a cycle: {' -> '.join(error.args[1])}") from None
+        ready: list[int] = []
+        while sorter.is_active():
+            for name in sorter.get_ready():
+                heappush(ready, order[name])
+            node = nodes[heappop(ready)]
+            yield node
+            sorter.done(node.name)
 
     def _infer(self, inputs: Mapping[str, Shape]) -> dict[str, Tensor]:
         tensors = {name: Tensor(name, tuple(shape), None) for name, shape in inputs.items()}
@@ -192,10 +208,14 @@ class LayerGraph:
         """N, the batch size."""
         return self.tensors[self.inputs[0]].shape[0] if self.inputs else 1
 
-    @property
     def digraph(self) -> nx.DiGraph[str]:
-        """A copy of the graph of node names."""
-        return self._digraph.copy()
+        """Return the nodes' names as a networkx graph, for everything that library can do."""
+        import networkx as nx
+
+        graph: nx.DiGraph[str] = nx.DiGraph()
+        graph.add_nodes_from(node.name for node in self.nodes)
+        graph.add_edges_from((source, name) for name, sources in self._feeds.items() for source in sources)
+        return graph
 
     def node(self, name: str) -> Node:
         """Return a node by name; raise GraphError with the nearest name if there is none."""

@@ -45,13 +45,13 @@ def test_the_walk_is_topological_and_keeps_the_given_order() -> None:
     assert [node.name for node in graph] == ["a", "c", "b", "sum"]
     assert len(graph) == 4
     assert repr(graph) == "LayerGraph('diamond', 4 nodes, batch 1)"
-    assert sorted(graph.digraph.edges) == [("a", "b"), ("a", "c"), ("b", "sum"), ("c", "sum")]
+    assert sorted(graph.digraph().edges) == [("a", "b"), ("a", "c"), ("b", "sum"), ("c", "sum")]
 
 
-def test_a_copy_of_the_digraph() -> None:
+def test_the_networkx_graph_is_a_copy() -> None:
     graph = diamond()
-    graph.digraph.remove_node("a")
-    assert "a" in graph.digraph
+    graph.digraph().remove_node("a")
+    assert "a" in graph.digraph()
 
 
 def test_look_up() -> None:
