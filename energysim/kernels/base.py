@@ -6,14 +6,18 @@ rows, kernel columns. The same kernel object is costed, stored and executed.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Histogram", "IntArray", "Kernel", "KernelClass", "WeightShape", "histogram"]
+from energysim.errors import ShapeError
+
+__all__ = ["Histogram", "IntArray", "Kernel", "KernelClass", "WeightShape", "checked_shape", "histogram"]
 
 WeightShape = tuple[int, int, int, int]
 IntArray = NDArray[np.int64]
@@ -31,12 +35,21 @@ class KernelClass:
         Indices on weight axis 0, ascending.
     channels, taps : int64 arrays of shape (K,)
         The rows every one of these filters holds a weight for, channel-major; a tap is
-        r * S + s.
+        r * S + s. K is 0 for filters without any weight.
     """
 
     filters: IntArray
     channels: IntArray
     taps: IntArray
+
+
+def checked_shape(shape: Sequence[int]) -> WeightShape:
+    """Return a weight shape as a plain tuple; raise ShapeError unless it is four positive integers."""
+    found = tuple(shape)
+    if len(found) != 4 or any(not isinstance(n, int | np.integer) or n < 1 for n in found):
+        raise ShapeError(f"a weight tensor has four positive lengths (M, C, R, S), not {found}")
+    m, c, r, s = (int(n) for n in found)
+    return m, c, r, s
 
 
 def histogram(values: NDArray[Any]) -> Histogram:
@@ -68,7 +81,8 @@ class Kernel(ABC):
         Parameters
         ----------
         filters, channels : int64 arrays
-            Tile sizes, broadcast against each other; 1 <= filters <= M, 1 <= channels <= C.
+            Tile sizes, broadcast against each other; 1 <= filters <= M, 1 <= channels <= C
+            (not checked).
 
         Returns
         -------
@@ -80,21 +94,25 @@ class Kernel(ABC):
     def filters_per_row(self, groups: int) -> Histogram:
         """Return how many filters of one group use a (channel, tap) row: (filters, rows) pairs.
 
-        Rows used by no filter are left out; rows are counted over all groups.
+        Rows used by no filter are left out; rows are counted over all groups. The groups share
+        axis 0 in equal parts: M must be a multiple of them.
         """
 
     @abstractmethod
     def weights_per_filter(self) -> Histogram:
-        """Return how many weights a filter has: (weights, filters) pairs."""
+        """Return how many weights a filter has: (weights, filters) pairs, filters with none included."""
 
     @abstractmethod
     def weights_per_window(self) -> Histogram:
-        """Return how many taps a 2D window (one filter, one channel) keeps: (taps, windows) pairs."""
+        """Return how many taps a 2D window (one filter, one channel) keeps: (taps, windows) pairs.
+
+        Windows that keep none are included.
+        """
 
     @property
     @abstractmethod
     def distinct_patterns(self) -> int:
-        """The number of different 2D supports that occur."""
+        """The number of different 2D supports that occur, the empty and the full one included."""
 
     @property
     def period(self) -> int | None:
@@ -107,34 +125,46 @@ class Kernel(ABC):
 
     @abstractmethod
     def classes(self) -> tuple[KernelClass, ...]:
-        """Return the filters grouped by equal rows; every weight belongs to exactly one class."""
+        """Return the filters grouped by equal rows, in order of their first filters.
+
+        Every filter, and so every weight, belongs to exactly one class.
+        """
 
     @abstractmethod
-    def transpose(self) -> Kernel:
-        """Return the kernel of the backward pass: axes 0 and 1 swapped, windows turned by 180 degrees."""
+    def transpose(self, groups: int = 1) -> Kernel:
+        """Return the kernel of the backward pass: filters and channels swapped, windows turned by 180°.
+
+        With G groups the axes are swapped inside each of them: (G*M', C', R, S) becomes
+        (G*C', M', R, S).
+        """
 
     @property
     def is_dense(self) -> bool:
         """Whether every weight exists."""
-        m, c, r, s = self.shape
-        return self.nonzeros == m * c * r * s
+        return self.nonzeros == math.prod(self.shape)
 
     def pack(self, weights: NDArray[Any]) -> NDArray[Any]:
         """Return the existing weights in storage order (filter, channel, tap), shape (nonzeros,).
 
         Raises
         ------
-        ValueError
+        ShapeError
             If the array has another shape.
         """
         if weights.shape != self.shape:
-            raise ValueError(f"weights of shape {weights.shape} for a kernel of {self.shape}")
+            raise ShapeError(f"weights of shape {weights.shape} for a kernel of {self.shape}")
         return np.asarray(weights[self.mask()])
 
     def unpack(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return the full (M, C, R, S) array with zeros where no weight exists."""
+        """Return the full (M, C, R, S) array with zeros where no weight exists.
+
+        Raises
+        ------
+        ShapeError
+            Unless there is exactly one value per weight.
+        """
         if values.shape != (self.nonzeros,):
-            raise ValueError(f"{values.shape} values for {self.nonzeros} weights")
+            raise ShapeError(f"values of shape {values.shape} for a kernel of {self.nonzeros} weights")
         full = np.zeros(self.shape, dtype=values.dtype)
         full[self.mask()] = values
         return full

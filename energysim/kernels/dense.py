@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from energysim.kernels.base import Histogram, IntArray, Kernel, KernelClass, WeightShape
+from energysim.kernels.base import Histogram, IntArray, Kernel, KernelClass, WeightShape, checked_shape
 
 __all__ = ["DenseKernel"]
 
@@ -18,10 +19,12 @@ class DenseKernel(Kernel):
 
     shape: WeightShape
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", checked_shape(self.shape))
+
     @property
     def nonzeros(self) -> int:
-        m, c, r, s = self.shape
-        return m * c * r * s
+        return math.prod(self.shape)
 
     def nonzeros_in_tile(self, filters: IntArray, channels: IntArray) -> IntArray:
         return np.asarray(filters * channels * (self.shape[2] * self.shape[3]), dtype=np.int64)
@@ -54,6 +57,6 @@ class DenseKernel(Kernel):
         rows = np.arange(c * r * s, dtype=np.int64)
         return (KernelClass(np.arange(m, dtype=np.int64), rows // (r * s), rows % (r * s)),)
 
-    def transpose(self) -> DenseKernel:
+    def transpose(self, groups: int = 1) -> DenseKernel:
         m, c, r, s = self.shape
-        return DenseKernel((c, m, r, s))
+        return DenseKernel((c * groups, m // groups, r, s))

@@ -9,15 +9,28 @@ distribution method, whose stream may change between releases.
 from __future__ import annotations
 
 import hashlib
+import math
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from energysim.kernels.base import Histogram, IntArray, Kernel, KernelClass, WeightShape, histogram
+from energysim.errors import ShapeError
+from energysim.kernels.base import (
+    Histogram,
+    IntArray,
+    Kernel,
+    KernelClass,
+    WeightShape,
+    checked_shape,
+    histogram,
+)
 
 __all__ = ["MaskKernel", "random_support"]
+
+#: Elements of a block of the tile search: with its working copy it stays in the second-level cache.
+_BLOCK = 1 << 17
 
 
 class MaskKernel(Kernel):
@@ -26,11 +39,17 @@ class MaskKernel(Kernel):
     Parameters
     ----------
     mask : bool array of shape (M, C, R, S)
+
+    Raises
+    ------
+    ShapeError
+        If it is anything else.
     """
 
     def __init__(self, mask: NDArray[np.bool_]) -> None:
-        m, c, r, s = mask.shape
-        self.shape: WeightShape = (m, c, r, s)
+        if mask.dtype != np.bool_:
+            raise ShapeError(f"a mask holds booleans, not {mask.dtype}")
+        self.shape: WeightShape = checked_shape(mask.shape)
         self._bits = np.packbits(mask.reshape(-1)).tobytes()
 
     @cached_property
@@ -39,10 +58,10 @@ class MaskKernel(Kernel):
         return hashlib.sha256(repr(self.shape).encode() + self._bits).hexdigest()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, MaskKernel) and self.digest == other.digest
+        return self.digest == other.digest if isinstance(other, MaskKernel) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self.digest)
+        return int(self.digest[:15], 16)
 
     def __repr__(self) -> str:
         return f"MaskKernel(shape={self.shape}, digest={self.digest[:12]})"
@@ -51,32 +70,43 @@ class MaskKernel(Kernel):
         return {"shape": self.shape, "_bits": self._bits}
 
     def mask(self) -> NDArray[np.bool_]:
-        m, c, r, s = self.shape
-        bits = np.unpackbits(np.frombuffer(self._bits, dtype=np.uint8), count=m * c * r * s)
-        return bits.astype(np.bool_).reshape(self.shape)
+        bits = np.unpackbits(np.frombuffer(self._bits, dtype=np.uint8), count=math.prod(self.shape))
+        return bits.view(np.bool_).reshape(self.shape)
 
     @cached_property
-    def _counts(self) -> IntArray:
+    def _counts(self) -> NDArray[np.unsignedinteger[Any]]:
         """Kept taps of each window, shape (M, C)."""
-        return np.asarray(self.mask().sum(axis=(2, 3)), dtype=np.int64)
+        r, s = self.shape[2:]
+        counts: NDArray[np.unsignedinteger[Any]] = self.mask().sum(
+            axis=(2, 3), dtype=np.min_scalar_type(r * s)
+        )
+        return counts
 
-    @property
+    @cached_property
     def nonzeros(self) -> int:
-        return int(self._counts.sum())
+        return int(self._counts.sum(dtype=np.int64))
 
     def nonzeros_in_tile(self, filters: IntArray, channels: IntArray) -> IntArray:
-        m, c = np.broadcast_arrays(filters, channels)
+        """See :meth:`Kernel.nonzeros_in_tile`.
+
+        Notes
+        -----
+        Differences of a summed-area table, every position of every tile. Unsigned integers
+        wrap around, so a table of 32 bits is exact as long as the whole tensor has fewer weights.
+        """
+        m, c = np.broadcast_arrays(np.asarray(filters, np.int64), np.asarray(channels, np.int64))
         counts = self._counts
-        if counts.size and counts.min() == counts.max():
+        if counts.min() == counts.max():
             return np.asarray(m * c * int(counts.flat[0]), dtype=np.int64)
-        table = np.zeros((counts.shape[0] + 1, counts.shape[1] + 1), dtype=np.int64)
-        table[1:, 1:] = counts.cumsum(axis=0).cumsum(axis=1)
+        kind = np.uint32 if self.nonzeros < 1 << 32 else np.uint64
+        table = np.zeros((counts.shape[0] + 1, counts.shape[1] + 1), dtype=kind)
+        np.cumsum(counts, axis=0, dtype=kind, out=table[1:, 1:])
+        np.cumsum(table, axis=1, out=table)
         result = np.empty(m.shape, dtype=np.int64)
         for rows in np.unique(m):
-            bands = table[rows:] - table[:-rows]
             chosen = m == rows
-            best = {int(n): int((bands[:, n:] - bands[:, :-n]).max()) for n in np.unique(c[chosen])}
-            result[chosen] = [best[int(n)] for n in c[chosen]]
+            widths, place = np.unique(c[chosen], return_inverse=True)
+            result[chosen] = _fullest(table, int(rows), widths)[place.reshape(-1)]
         return result
 
     def filters_per_row(self, groups: int) -> Histogram:
@@ -85,7 +115,7 @@ class MaskKernel(Kernel):
         return tuple((n, rows) for n, rows in histogram(used) if n)
 
     def weights_per_filter(self) -> Histogram:
-        return histogram(self._counts.sum(axis=1))
+        return histogram(self._counts.sum(axis=1, dtype=np.int64))
 
     def weights_per_window(self) -> Histogram:
         return histogram(self._counts)
@@ -93,23 +123,43 @@ class MaskKernel(Kernel):
     @cached_property
     def distinct_patterns(self) -> int:
         m, c, r, s = self.shape
-        return len(np.unique(np.packbits(self.mask().reshape(m * c, r * s), axis=1), axis=0))
+        packed = np.packbits(self.mask().reshape(m * c, r * s), axis=1)
+        # As one opaque value a row sorts much faster than as a row.
+        return len(np.unique(packed.view(np.dtype((np.void, packed.shape[1])))))
 
     def classes(self) -> tuple[KernelClass, ...]:
         m, _c, r, s = self.shape
         rows = self.mask().reshape(m, -1)
-        _, first, member = np.unique(
-            np.packbits(rows, axis=1), axis=0, return_index=True, return_inverse=True
-        )
-        member = member.reshape(-1)
+        members: dict[bytes, list[int]] = {}
+        for number, row in enumerate(np.packbits(rows, axis=1)):
+            members.setdefault(row.tobytes(), []).append(number)
         found = []
-        for number in np.argsort(first, kind="stable"):
-            kept = np.flatnonzero(rows[first[number]])
-            found.append(KernelClass(np.flatnonzero(member == number), kept // (r * s), kept % (r * s)))
+        for filters in members.values():
+            kept = np.flatnonzero(rows[filters[0]])
+            found.append(KernelClass(np.array(filters, np.int64), kept // (r * s), kept % (r * s)))
         return tuple(found)
 
-    def transpose(self) -> MaskKernel:
-        return MaskKernel(np.ascontiguousarray(self.mask().transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]))
+    def transpose(self, groups: int = 1) -> MaskKernel:
+        m, c, r, s = self.shape
+        grouped = self.mask().reshape(groups, m // groups, c, r, s)
+        turned = grouped.transpose(0, 2, 1, 3, 4)[..., ::-1, ::-1]
+        return MaskKernel(turned.reshape(groups * c, m // groups, r, s))
+
+
+def _fullest(table: NDArray[Any], rows: int, widths: IntArray) -> IntArray:
+    """Return the largest sum over tiles of so many rows, for each width, from a summed-area table."""
+    best = np.zeros(len(widths), dtype=np.int64)
+    height, across = table.shape
+    step = max(1, _BLOCK // across)
+    space = np.empty(step * across, dtype=table.dtype)
+    for start in range(0, height - rows, step):
+        stop = min(start + step, height - rows)
+        bands = table[start + rows : stop + rows] - table[start:stop]
+        for number, width in enumerate(widths):
+            sums = space[: (stop - start) * (across - width)].reshape(stop - start, -1)
+            np.subtract(bands[:, width:], bands[:, :-width], out=sums)
+            best[number] = max(best[number], int(sums.max()))
+    return best
 
 
 def random_support(shape: WeightShape, kept: int, seed: int, stream: int) -> MaskKernel:
@@ -120,7 +170,7 @@ def random_support(shape: WeightShape, kept: int, seed: int, stream: int) -> Mas
     shape : (int, int, int, int)
         (M, C, R, S).
     kept : int
-        Positions kept in each R x S window, 1 to R * S.
+        Positions kept in each R x S window, 0 to R * S.
     seed, stream : int
         Key of the generator, both below 2**64; the same pair gives the same mask for ever.
 
@@ -129,7 +179,7 @@ def random_support(shape: WeightShape, kept: int, seed: int, stream: int) -> Mas
     One raw 64-bit number is drawn per position; a window keeps the positions of its ``kept``
     smallest numbers (ties: the earlier position).
     """
-    m, c, r, s = shape
+    m, c, r, s = checked_shape(shape)
     numbers = np.random.Philox(key=np.array([seed, stream], dtype=np.uint64)).random_raw(m * c * r * s)
     order = np.argsort(numbers.reshape(m * c, r * s), axis=1, kind="stable")
     mask = np.zeros((m * c, r * s), dtype=np.bool_)

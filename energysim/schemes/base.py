@@ -36,7 +36,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Left:
-    """A layer with weights that a scheme left dense, and why."""
+    """A layer with weights that a scheme left as it was, and why."""
 
     node: str
     reason: str
@@ -52,9 +52,9 @@ class Rewrite:
     trace : dict of str to Origin
         One entry per node of the new graph.
     left : tuple of Left
-        Layers left dense, in network order.
+        Layers left as they were (nearly always dense), in network order.
     assumed : tuple of str
-        Statements of the scheme that rest on no source.
+        Statements that rest on no source; none if no layer was changed.
     """
 
     graph: LayerGraph
@@ -72,7 +72,8 @@ class Scheme(ABC):
     """A way to make a network sparse; a frozen value that ``str`` writes and ``parse`` reads back."""
 
     @abstractmethod
-    def __str__(self) -> str: ...
+    def __str__(self) -> str:
+        """Return the text that is parsed back into an equal scheme."""
 
     @abstractmethod
     def apply(self, graph: LayerGraph, only: Collection[str] | None = None) -> Rewrite:
@@ -92,7 +93,13 @@ class Scheme(ABC):
 
 
 class StructuralScheme(Scheme):
-    """A scheme that gives convolutions another kernel and leaves the graph as it is."""
+    """A scheme that gives dense convolutions another kernel and leaves the graph as it is.
+
+    The policy is the same for all of them: the first convolution, 1x1 windows, depthwise and
+    transposed convolutions and linear layers stay dense; a convolution that has a sparse kernel
+    already keeps it, so that applying a scheme twice is applying it once. The filters of a grouped
+    convolution are numbered over all groups: they are the indices on weight axis 0.
+    """
 
     @abstractmethod
     def kernel(self, node: str, shape: WeightShape) -> Kernel | str:
@@ -106,7 +113,7 @@ class StructuralScheme(Scheme):
         for node in weighted_nodes(graph):
             if only is not None and node.name not in only:
                 continue
-            found = self._kernel_of(graph, node, first)
+            found = self._changed(graph, node, first)
             if isinstance(found, str):
                 left.append(Left(node.name, found))
             else:
@@ -114,13 +121,15 @@ class StructuralScheme(Scheme):
         trace = {
             n.name: Origin(n.name, str(self)) if n.name in changed else Origin(n.name) for n in graph.nodes
         }
-        return Rewrite(graph.with_operators(changed), trace, tuple(left), self.assumptions())
+        assumed = self.assumptions() if changed else ()
+        return Rewrite(graph.with_operators(changed), trace, tuple(left), assumed)
 
     def assumptions(self) -> tuple[str, ...]:
         """Return what this scheme assumes without a source."""
         return ()
 
-    def _kernel_of(self, graph: LayerGraph, node: Node, first: str | None) -> Operator | str:
+    def _changed(self, graph: LayerGraph, node: Node, first: str | None) -> Operator | str:
+        """Return the operator with its kernel, or why the node stays as it is."""
         op = node.op
         if isinstance(op, Linear):
             return "linear layer"
@@ -128,12 +137,19 @@ class StructuralScheme(Scheme):
             return "transposed convolution"
         if node.name == first:
             return "first convolution"
-        shape = op.layout(graph.input_shapes(node)).shape
+        present = op.layout(graph.input_shapes(node))
+        shape = present.shape
         if shape[2:] == (1, 1):
             return "1x1 window"
         if shape[1] == 1 and op.groups > 1:
             return "depthwise"
+        if not present.is_dense:
+            return "has a sparse kernel already"
         kernel = self.kernel(node.name, shape)
         if isinstance(kernel, str):
             return kernel
+        if kernel.is_dense:
+            return "every position would be kept"
+        if kernel.nonzeros == 0:
+            return "no weight would be left"
         return replace(op, kernel=kernel)

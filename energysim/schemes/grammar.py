@@ -5,17 +5,19 @@ A list gives schemes side by side: ``dense,psconv:PSD4_P8,psconv:kss=2,period=6`
 
 Rules mix schemes in one network: ``features.*=psconv; classifier.*=dense``. Split on ``;``, each
 rule is ``glob=scheme``, the first match wins, a glob that matches no layer with weights is an error,
-layers no rule matches stay dense.
+layers no rule matches stay dense. A single rule whose glob holds ``:`` or ``,`` ends in ``;``.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from energysim.errors import SchemeError, near_miss
+from energysim.errors import EnergysimError, SchemeError, UnknownNameError, near_miss
 from energysim.graph import LayerGraph
+from energysim.hardware.quantities import show
 from energysim.registry import Registry
 from energysim.schemes.base import Left, Origin, Rewrite, Scheme, weighted_nodes
 
@@ -34,12 +36,36 @@ SCHEMES = Registry(
 
 @dataclass(frozen=True)
 class Rules(Scheme):
-    """Schemes by layer: (glob, scheme) pairs, the first match wins."""
+    """Schemes by layer.
+
+    Parameters
+    ----------
+    rules : tuple of (str, Scheme)
+        Glob of layer names and what they get; the first match wins.
+
+    Raises
+    ------
+    SchemeError
+        No rule, a glob that cannot be written down, or rules inside a rule.
+    """
 
     rules: tuple[tuple[str, Scheme], ...]
 
+    def __post_init__(self) -> None:
+        if not self.rules:
+            raise SchemeError("no rule given: write features.*=psconv; classifier.*=dense")
+        for glob, scheme in self.rules:
+            if not glob or glob != glob.strip() or set(glob) & set("=;"):
+                raise SchemeError(
+                    f"the glob {show(glob)} of a rule is empty, or has '=', ';' or spaces around it; "
+                    "'?' matches any character"
+                )
+            if isinstance(scheme, Rules):
+                raise SchemeError(f"the rule for {show(glob)} gives rules again: a rule is GLOB=SCHEME")
+
     def __str__(self) -> str:
-        return "; ".join(f"{glob}={scheme}" for glob, scheme in self.rules)
+        text = "; ".join(f"{glob}={scheme}" for glob, scheme in self.rules)
+        return text if _is_rules(text) else f"{text};"
 
     def apply(self, graph: LayerGraph, only: Collection[str] | None = None) -> Rewrite:
         """See :meth:`Scheme.apply`."""
@@ -81,52 +107,87 @@ def parse_schemes(text: str | Scheme | Iterable[str | Scheme]) -> tuple[Scheme, 
     """
     if isinstance(text, Scheme):
         return (text,)
-    if not isinstance(text, str):
-        return tuple(scheme for item in text for scheme in parse_schemes(item))
-    if _is_rules(text):
-        return (_parse_rules(text),)
-    items: list[str] = []
-    for item in text.split(","):
-        head = item.strip()
-        continues = "=" in head and ":" not in head.partition("=")[0]
-        if continues and items:
-            items[-1] += f"{',' if ':' in items[-1] else ':'}{head}"
-        elif head:
-            items.append(head)
-    if not items:
-        raise SchemeError("no scheme given: write dense, psconv, psconv:PSD4_P8, ...")
-    return tuple(_parse_one(item) for item in items)
+    if isinstance(text, str):
+        return (_parse_rules(text),) if _is_rules(text) else _parse_list(text)
+    found: list[Scheme] = []
+    for item in text if isinstance(text, Iterable) else (text,):
+        if not isinstance(item, str | Scheme):
+            raise SchemeError(f"a scheme is text or a Scheme object, not {type(item).__name__}")
+        found += parse_schemes(item)
+    return tuple(found)
 
 
 def parse_scheme(text: str | Scheme) -> Scheme:
-    """Return exactly one scheme; ``parse_scheme(str(scheme)) == scheme``."""
+    """Return exactly one scheme; ``parse_scheme(str(scheme)) == scheme``.
+
+    Raises
+    ------
+    SchemeError, UnknownNameError
+        Whatever cannot be used, or a list of several.
+    """
     found = parse_schemes(text)
     if len(found) != 1:
-        raise SchemeError(f"one scheme is wanted here, {text!r} names {len(found)}")
+        raise SchemeError(f"one scheme is wanted here, {show(text)} names {len(found)}")
     return found[0]
 
 
 def _is_rules(text: str) -> bool:
-    return ";" in text or (
-        "=" in text and ":" not in text.partition("=")[0] and "," not in text.partition("=")[0]
-    )
+    head, equals, _ = text.partition("=")
+    return ";" in text or (bool(equals) and not set(head) & set(":,"))
+
+
+def _parse_list(text: str) -> tuple[Scheme, ...]:
+    items: list[str] = []
+    for item in (part.strip() for part in text.split(",")):
+        if not item:
+            what = "has an empty item" if text.replace(",", " ").strip() else "names no scheme"
+            raise SchemeError(f"{show(text)} {what}: write dense, psconv, psconv:PSD4_P8, ...")
+        head, equals, _ = item.partition("=")
+        if equals and ":" not in head and items:
+            items[-1] += f"{',' if ':' in items[-1] else ':'}{item}"
+        else:
+            items.append(item)
+    return tuple(_parse_one(item) for item in items)
 
 
 def _parse_rules(text: str) -> Rules:
+    items = [part.strip() for part in text.split(";")]
     rules = []
-    for item in filter(None, (part.strip() for part in text.split(";"))):
-        glob, equals, scheme = (part.strip() for part in item.partition("="))
-        if not equals or not glob or not scheme:
-            raise SchemeError(f"a rule is GLOB=SCHEME, not {item!r}")
-        rules.append((glob, parse_scheme(scheme)))
-    if not rules:
-        raise SchemeError("no rule given: write features.*=psconv; classifier.*=dense")
+    for item in items if items[-1] else items[:-1]:
+        glob, _, scheme = (part.strip() for part in item.partition("="))
+        if not glob or not scheme:
+            raise SchemeError(f"a rule is GLOB=SCHEME, not {show(item)}")
+        if _is_rules(scheme):
+            raise SchemeError(f"rule {show(item)}: {show(scheme)} is a rule again, a rule is GLOB=SCHEME")
+        try:
+            rules.append((glob, parse_scheme(scheme)))
+        except EnergysimError as error:
+            raise SchemeError(f"rule {show(item)}: {error}") from None
     return Rules(tuple(rules))
 
 
 def _parse_one(item: str) -> Scheme:
-    name, _, parameters = item.partition(":")
-    scheme = SCHEMES.get(name.strip())(parameters)
+    name, colon, parameters = (part.strip() for part in item.partition(":"))
+    if colon and not parameters:
+        raise SchemeError(f"nothing stands behind the colon of {show(item)}: write {show(name)} alone")
+    try:
+        parse = SCHEMES.get(name)
+    except UnknownNameError:
+        if re.fullmatch(r"psd?\d+_p\d+", name, re.IGNORECASE):
+            raise SchemeError(
+                f"unknown scheme {show(name)}; did you mean {show(f'psconv:{name}')}?"
+            ) from None
+        raise
+    try:
+        scheme = parse(parameters)
+    except EnergysimError:
+        raise
+    except Exception as error:
+        if name in SCHEMES.builtin:
+            raise
+        raise SchemeError(
+            f"plug-in {name!r} failed on {show(item)}: {type(error).__name__}: {error}"
+        ) from error
     if not isinstance(scheme, Scheme):
-        raise SchemeError(f"plug-in {name.strip()!r} made a {type(scheme).__name__}, not a scheme")
+        raise SchemeError(f"plug-in {name!r} made a {type(scheme).__name__}, not a scheme")
     return scheme

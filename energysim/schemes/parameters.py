@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from energysim.errors import SchemeError, near_miss
+from energysim.hardware.quantities import show
 
-__all__ = ["integer", "read_parameters"]
+__all__ = ["check_range", "check_windows", "integer", "read_parameters"]
+
+_WINDOWS = ("3x3", "all")
 
 
 def read_parameters(scheme: str, text: str, accepted: Mapping[str, str]) -> dict[str, str]:
@@ -27,12 +30,12 @@ def read_parameters(scheme: str, text: str, accepted: Mapping[str, str]) -> dict
         An unknown parameter (the nearest is offered), a repeated one, or one without a value.
     """
     found: dict[str, str] = {}
-    for item in filter(None, (part.strip() for part in text.split(","))):
+    for item in text.split(",") if text.strip() else ():
         key, equals, value = (part.strip() for part in item.partition("="))
         if key not in accepted:
             takes = ", ".join(f"{k}={v}" for k, v in accepted.items()) or "no parameters"
             raise SchemeError(
-                f"scheme {scheme!r} has no parameter {key!r}{near_miss(key, accepted)} (it takes {takes})"
+                f"scheme {scheme!r} has no parameter {show(key)}{near_miss(key, accepted)} (it takes {takes})"
             )
         if not equals or not value:
             raise SchemeError(f"parameter {key!r} of scheme {scheme!r} needs a value: {key}={accepted[key]}")
@@ -42,11 +45,27 @@ def read_parameters(scheme: str, text: str, accepted: Mapping[str, str]) -> dict
     return found
 
 
-def integer(scheme: str, key: str, text: str, lowest: int, highest: int) -> int:
-    """Return an integer parameter; raise SchemeError outside ``lowest .. highest``."""
-    if not (text.isascii() and text.removeprefix("-").isdigit() and len(text) <= 20):
-        raise SchemeError(f"{key} of scheme {scheme!r} is a whole number, not {text!r}")
-    value = int(text)
-    if not lowest <= value <= highest:
-        raise SchemeError(f"{key} of scheme {scheme!r} lies between {lowest} and {highest}, not {value}")
-    return value
+def integer(scheme: str, key: str, text: str) -> int:
+    """Return an integer parameter; raise SchemeError unless it is one of at most 20 digits."""
+    if not (text.isascii() and text.removeprefix("-").isdigit() and len(text.removeprefix("-")) <= 20):
+        raise SchemeError(
+            f"{key} of scheme {scheme!r} is a whole number of up to 20 digits, not {show(text)}"
+        )
+    return int(text)
+
+
+def check_range(scheme: str, key: str, value: int, lowest: int, highest: int) -> None:
+    """Raise SchemeError unless ``value`` is an integer of ``lowest .. highest``."""
+    if type(value) is not int or not lowest <= value <= highest:
+        raise SchemeError(
+            f"{key} of scheme {scheme!r} is a whole number from {lowest} to {highest}, not {show(value)}"
+        )
+
+
+def check_windows(scheme: str, value: str) -> None:
+    """Raise SchemeError unless ``value`` says which windows become sparse: 3x3 or all."""
+    if value not in _WINDOWS:
+        raise SchemeError(
+            f"windows of scheme {scheme!r} is {' or '.join(_WINDOWS)}, not {show(value)}"
+            f"{near_miss(str(value), _WINDOWS)}"
+        )
