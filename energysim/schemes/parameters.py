@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from energysim.errors import SchemeError, near_miss
@@ -47,10 +48,9 @@ def read_parameters(scheme: str, text: str, accepted: Mapping[str, str]) -> dict
 
 def integer(scheme: str, key: str, text: str) -> int:
     """Return an integer parameter; raise SchemeError unless it is one of at most 20 digits."""
-    if not (text.isascii() and text.removeprefix("-").isdigit() and len(text.removeprefix("-")) <= 20):
-        raise SchemeError(
-            f"{key} of scheme {scheme!r} is a whole number of up to 20 digits, not {show(text)}"
-        )
+    if not re.fullmatch("-?[0-9]{1,20}", text):
+        what = f"{key} of scheme {scheme!r} is a whole number of up to 20 digits"
+        raise SchemeError(f"{what}, not {show(text)}")
     return int(text)
 
 
