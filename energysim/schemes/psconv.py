@@ -97,7 +97,8 @@ class PSConv(StructuralScheme):
         check_windows("psconv", self.windows)
         if self.dense and self.period == 1:
             raise SchemeError("psconv with a dense slot and period 1 has no sparse slot: write dense")
-        if self.patterns is not None and self != PSConv(patterns=self.patterns):
+        default = (PSConv.kss, PSConv.period, PSConv.dense, PSConv.windows)
+        if self.patterns is not None and (self.kss, self.period, self.dense, self.windows) != default:
             raise SchemeError("psconv: a pattern file says all, nothing can be given beside it")
 
     def __str__(self) -> str:

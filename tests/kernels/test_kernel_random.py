@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from energysim.kernels import random_support
 
-#: First half of the digests, computed once. They must NEVER change: reports name a scheme by its seed, and a reader of an old
-#: report must get the same masks from it. If this test fails, the draw is wrong, not the digest.
+#: First half of the digests, computed once. They must NEVER change: reports name a scheme by its
+#: seed, and a reader of an old report must get the same masks from it. If this test fails, the draw
+#: is wrong, not the digest.
 GOLDEN = {
     ((8, 4, 3, 3), 4, 0, 0): "415de2176eb3f9fea470d154ff3f6565",
     ((8, 4, 3, 3), 4, 1, 0): "4507b7759035de55c3cd0e623345ea13",
