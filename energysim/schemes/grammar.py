@@ -77,8 +77,9 @@ class Rules(Scheme):
         result = graph
         for glob, scheme in self.rules:
             if not any(fnmatchcase(n, glob) for n in names):
+                hint = near_miss(glob, [*_block_globs(names), *names])
                 raise SchemeError(
-                    f"rule {glob!r} matches no layer with weights of {graph.name!r}{near_miss(glob, names)} "
+                    f"rule {glob!r} matches no layer with weights of {graph.name!r}{hint} "
                     f"(its layers are {_abbreviated(names)})"
                 )
             chosen = [n for n in open_names if fnmatchcase(n, glob)]
@@ -91,6 +92,12 @@ class Rules(Scheme):
         left.update((n, Left(n, "no rule")) for n in open_names)
         trace = {n.name: changed.get(n.name, Origin(n.name)) for n in result.nodes}
         return Rewrite(result, trace, tuple(left[n] for n in names if n in left), tuple(assumed))
+
+
+def _block_globs(names: list[str]) -> list[str]:
+    """Return the globs of all blocks: ``layer1.*`` and ``layer1.0.*`` for ``layer1.0.conv1``."""
+    dots = ((name, at) for name in names for at, character in enumerate(name) if character == ".")
+    return list(dict.fromkeys(f"{name[:at]}.*" for name, at in dots))
 
 
 def _abbreviated(names: list[str]) -> str:
