@@ -2,9 +2,10 @@
 table 1.
 
 The bottleneck halves the map in its 3x3 convolution, not in the first 1x1 (the common "v1.5").
-The small networks are the form used with pre-defined sparse kernels (Kundu, Nazemi, Pedram,
-Chugg and Beerel, IEEE Trans. Computers 69(7), 2020): a 3x3 stem with stride 1, no max pooling,
-and an average pooling of 4 x 4 before the linear layer, so that 64 pixels leave 2 x 2 x 512.
+The small networks are the form that fits the reductions published for pre-defined sparse kernels
+(Kundu, Nazemi, Pedram, Chugg and Beerel, IEEE Trans. Computers 69(7), 2020): a 3x3 stem with
+stride 1, no max pooling, and an average pooling of 4 x 4 before the linear layer, so that 64 pixels
+leave 2 x 2 x 512.
 """
 
 from collections.abc import Sequence

@@ -347,7 +347,7 @@ class GraphBuilder:
         return self._one(LearnedToken(), x, name=name)
 
     def attention(self, x: str, heads: int, name: str = "attention") -> str:
-        """Add multi-head self-attention on (N, L, D) (Vaswani et al., 2017, section 3.2.2).
+        """Add multi-head self-attention on (N, L, D) (Vaswani et al., NIPS 2017, section 3.2.2).
 
         One projection to queries, keys and values, the two products per head, the softmax,
         the output projection: 3 D^2 + D^2 weights and 2 L^2 D multiply-adds besides the

@@ -23,7 +23,7 @@ EDGE45 = {
     "levels.buffer.capacity": ("4194304", "assumed", None),
     "levels.buffer.read": ("68.3493", "published", 45),
     "levels.buffer.write": ("51.346", "published", 45),
-    # Aladdin rows at 45 nm: 0.91199 + (3.88963 - 3.64797); Horowitz: 3.7 + 0.9
+    # Aladdin rows at 45 nm: 0.91199 + (3.88963 - 3.64797); Horowitz as given by Universal: 3.7 + 0.9
     "mac.8": ("1.15365", "derived", 45),
     "mac.16": ("3.88963", "published", 45),
     "mac.32": ("4.6", "derived", 45),
@@ -40,7 +40,8 @@ EDGE45 = {
 }
 EYERISS = {
     "clock": ("200000000", "published", 65),
-    # LPDDR 40 pJ/bit (Malladi et al., ISCA 2012); 60 MHz x 64 bit / 200 MHz
+    # LPDDR 40 pJ/bit (Malladi et al., ISCA 2012, as given by hwcomponents-cacti 1.0.40);
+    # 60 MHz x 64 bit / 200 MHz
     "levels.dram.read": ("2560", "published", None),
     "levels.dram.write": ("2560", "assumed", None),
     "levels.dram.bandwidth": ("19.2", "assumed", 65),
@@ -57,7 +58,7 @@ EYERISS = {
     "array.products": ("36", "assumed", 65),
 }
 TEACHING = {
-    # Chen, Emer, Sze, ISCA 2016, Table IV: 200 : 6 : 1
+    # Chen, Emer, Sze, ISCA 2016, as given by the tests of nn_dataflow: 200 : 6 : 1
     "clock": ("1000000000", "assumed", None),
     "levels.dram.read": ("200", "published", 65),
     "levels.dram.write": ("200", "published", 65),
