@@ -12,6 +12,7 @@ from collections.abc import Iterable
 __all__ = [
     "CapacityError",
     "CheckFailedError",
+    "DataError",
     "DensityError",
     "EnergysimError",
     "FormatError",
@@ -23,6 +24,7 @@ __all__ = [
     "UnknownNameError",
     "UnknownOperatorError",
     "UsageError",
+    "WeightsError",
     "near_miss",
 ]
 
@@ -100,6 +102,14 @@ class FormatError(EnergysimError):
 
 class ModelError(EnergysimError):
     """A model file that cannot be loaded."""
+
+
+class WeightsError(EnergysimError):
+    """Weights that do not belong to a network, or a weight file that cannot be read."""
+
+
+class DataError(EnergysimError):
+    """Images or labels that a network cannot take."""
 
 
 class GraphError(EnergysimError):

@@ -1,0 +1,100 @@
+"""Statistics from data: batch-norm means and variances, and the ranges of activations."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from energysim.graph import BatchNorm, LayerGraph, Node
+from energysim.graph.shapes import product
+from energysim.inference.base import Images, Plan
+from energysim.inference.direct import ReferencePlan
+from energysim.inference.reference.types import Array
+from energysim.inference.weights import FloatArray, Weights, bell
+
+__all__ = ["calibrate", "random_images", "ranges"]
+
+#: Share of a tensor's mean square that a channel's variance is at least taken as: a channel that is
+#: constant on the calibration images would else be blown up on any other image.
+_FLOOR = 1e-3
+
+
+def random_images(graph: LayerGraph, count: int, seed: int = 0) -> FloatArray | dict[str, FloatArray]:
+    """Return images of mean 0 and variance 1, the same on every machine.
+
+    Parameters
+    ----------
+    graph : LayerGraph
+    count : int
+        N, at least 1.
+    seed : int
+        0 to 2**64 - 1.
+
+    Returns
+    -------
+    float32 array of shape (N, C, H, W), or dict of input name to array
+        A dict if the graph has several inputs.
+    """
+    found = {}
+    for name in graph.inputs:
+        shape = (count, *graph.tensor(name).shape[1:])
+        found[name] = bell(product(shape), seed, f"image {name}").reshape(shape)
+    return found if len(found) > 1 else next(iter(found.values()))
+
+
+class _Calibrating(ReferencePlan):
+    """Sets the statistics of each batch norm from its input, just before it runs."""
+
+    def execute(self, node: Node, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
+        if isinstance(node.op, BatchNorm):
+            (x,) = inputs
+            axes = (0, *range(2, x.ndim))
+            square = float(np.square(x, dtype=np.float64).mean())
+            variance = np.maximum(x.var(axis=axes, dtype=np.float64), _FLOOR * square or 1.0)
+            self._parameters[node.name]["running_mean"] = x.mean(axis=axes, dtype=np.float64).astype(
+                np.float32
+            )
+            self._parameters[node.name]["running_var"] = variance.astype(np.float32)
+        return super().execute(node, inputs)
+
+    def statistics(self) -> dict[str, FloatArray]:
+        """Return the statistics of all batch norms by full name."""
+        return {
+            f"{node.name}.{suffix}": self._parameters[node.name][suffix]
+            for node in self.graph.nodes
+            if isinstance(node.op, BatchNorm)
+            for suffix in ("running_mean", "running_var")
+        }
+
+
+def calibrate(graph: LayerGraph, weights: Weights, images: Images) -> dict[str, FloatArray]:
+    """Return the weights with batch-norm statistics measured on images, and nothing else changed.
+
+    Each batch norm takes mean and variance, per channel, of what reaches it from the batch norms
+    before it that were set already. A network without batch norm comes back as it is.
+
+    Parameters
+    ----------
+    graph : LayerGraph
+    weights : mapping of str to float32 array
+    images : array of shape (N, C, H, W), or mapping of input name to array
+        A few are enough (4 or more where the map shrinks to one pixel).
+
+    Raises
+    ------
+    WeightsError, DataError
+        If weights or images do not fit the network.
+    """
+    running = _Calibrating(graph, weights)
+    for _ in running.walk(images):
+        pass
+    return {**weights, **running.statistics()}
+
+
+def ranges(plan: Plan, images: Images) -> dict[str, float]:
+    """Return the largest magnitude of every tensor on images."""
+    found: dict[str, float] = {}
+    for node, inputs, outputs in plan.walk(images):
+        for tensor, array in zip((*node.inputs, *node.outputs), (*inputs, *outputs), strict=True):
+            if tensor not in found:
+                found[tensor] = float(np.abs(array).max())
+    return found

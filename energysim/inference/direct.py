@@ -1,0 +1,91 @@
+"""The reference plan: every node by its definition, with dense weights."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from energysim.graph import Conv2d, ConvTranspose2d, LayerGraph, Linear, MatMul, Node
+from energysim.graph.shapes import product
+from energysim.inference.base import Plan
+from energysim.inference.memory import most_bytes
+from energysim.inference.reference import function_of, run_operator
+from energysim.inference.reference.convolution import BLOCK_BYTES
+from energysim.inference.reference.types import Array
+from energysim.inference.weights import Weights, check_weights, masked
+
+__all__ = ["ReferencePlan", "dense_macs", "make_plan", "workspace_bytes"]
+
+
+class ReferencePlan(Plan):
+    """Runs the functions of ``energysim.inference.reference``; float32 throughout.
+
+    Parameters
+    ----------
+    graph : LayerGraph
+    weights : mapping of str to float32 array
+    threads : int
+
+    Raises
+    ------
+    WeightsError
+        If the weights do not belong to the network.
+    UnknownOperatorError
+        If a node cannot be run.
+    """
+
+    def __init__(self, graph: LayerGraph, weights: Weights, threads: int = 1) -> None:
+        super().__init__(graph, threads)
+        for node in graph.nodes:
+            function_of(node)
+        self._parameters = by_node(graph, masked(graph, check_weights(graph, weights)))
+
+    @property
+    def memory_bytes(self) -> int:
+        held = sum(a.nbytes for arrays in self._parameters.values() for a in arrays.values())
+        return held + most_bytes(self.graph, lambda _: 4, lambda node: workspace_bytes(self.graph, node, 4))
+
+    def execute(self, node: Node, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
+        outputs = run_operator(node, inputs, self._parameters[node.name])
+        macs = dense_macs(node, inputs, outputs)
+        if macs:
+            self.counter.add(node.name, macs)
+        return outputs
+
+
+def make_plan(graph: LayerGraph, weights: Weights, threads: int = 1) -> ReferencePlan:
+    """Return the reference plan."""
+    return ReferencePlan(graph, weights, threads)
+
+
+def by_node(graph: LayerGraph, weights: Weights) -> dict[str, dict[str, Array]]:
+    """Return the arrays of each node by suffix."""
+    found: dict[str, dict[str, Array]] = {node.name: {} for node in graph.nodes}
+    for name, array in weights.items():
+        node, _, suffix = name.rpartition(".")
+        found[node][suffix] = array
+    return found
+
+
+def dense_macs(node: Node, inputs: tuple[Array, ...], outputs: tuple[Array, ...]) -> int:
+    """Return the multiply-adds of a node with all weights, zeros and padding included; 0 for others."""
+    op = node.op
+    if isinstance(op, Conv2d):
+        return outputs[0].size * (inputs[0].shape[1] // op.groups) * product(op.window)
+    if isinstance(op, ConvTranspose2d):
+        return inputs[0].size * (op.out_channels // op.groups) * product(op.window)
+    if isinstance(op, Linear | MatMul):
+        return outputs[0].size * inputs[0].shape[-1]
+    return 0
+
+
+def workspace_bytes(graph: LayerGraph, node: Node, itemsize: int) -> int:
+    """Return a bound of what a node of the reference needs besides inputs and outputs."""
+    op, shapes = node.op, graph.input_shapes(node)
+    if isinstance(op, Conv2d | ConvTranspose2d):
+        row = product(shapes[0][1:2]) * shapes[0][3] + op.out_channels * graph.output_shapes(node)[0][3]
+        weight = product(op.parameters(shapes)["weight"])
+        return weight * itemsize + 2 * max(BLOCK_BYTES, row * itemsize)
+    if op.category == "view" or isinstance(op, Linear | MatMul):
+        return 0
+    # Element-wise formulas hold a few arrays of their output's size; some of them in float64.
+    return 6 * np.dtype(np.float64).itemsize * max(product(s) for s in graph.output_shapes(node))

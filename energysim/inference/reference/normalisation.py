@@ -1,0 +1,88 @@
+"""Normalisations and softmax. Operators carry no constants; those used are given here."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from energysim.graph import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm, Softmax
+from energysim.inference.reference.types import Array, Parameters
+
+__all__ = [
+    "EPSILON",
+    "LRN_ALPHA",
+    "LRN_BETA",
+    "LRN_K",
+    "batch_norm",
+    "group_norm",
+    "layer_norm",
+    "local_response_norm",
+    "softmax",
+]
+
+#: Added to every variance (PyTorch's default for batch, layer and group norm).
+EPSILON = 1e-5
+#: Krizhevsky, Sutskever and Hinton, NIPS 2012, section 3.3. Alpha multiplies the plain sum of squares;
+#: frameworks that divide it by the size first need ``alpha * size``.
+LRN_K, LRN_ALPHA, LRN_BETA = 2.0, 1e-4, 0.75
+
+
+def _affine(x: Array, parameters: Parameters, axis: int) -> Array:
+    """Return ``x * weight + bias`` with both along one axis, if there are any."""
+    if "weight" not in parameters:
+        return x
+    shape = [1] * x.ndim
+    shape[axis] = -1
+    return np.asarray(x * parameters["weight"].reshape(shape) + parameters["bias"].reshape(shape))
+
+
+def batch_norm(op: BatchNorm, inputs: tuple[Array, ...], parameters: Parameters) -> tuple[Array, ...]:
+    """Return ``(x - running_mean) / sqrt(running_var + EPSILON) * weight + bias`` along axis 1."""
+    (x,) = inputs
+    shape = (1, -1) + (1,) * (x.ndim - 2)
+    mean, variance = parameters["running_mean"], parameters["running_var"]
+    scale = 1 / np.sqrt(variance + variance.dtype.type(EPSILON))
+    return (_affine((x - mean.reshape(shape)) * scale.reshape(shape), parameters, 1),)
+
+
+def _standardised(x: Array) -> Array:
+    """Return x with mean 0 and variance 1 along its last axis."""
+    centred = x - x.mean(axis=-1, keepdims=True)
+    variance = np.square(centred).mean(axis=-1, keepdims=True)
+    return np.asarray(centred / np.sqrt(variance + x.dtype.type(EPSILON)))
+
+
+def layer_norm(op: LayerNorm, inputs: tuple[Array, ...], parameters: Parameters) -> tuple[Array, ...]:
+    """Standardise along the last axis, then scale and shift along it."""
+    return (_affine(_standardised(inputs[0]), parameters, -1),)
+
+
+def group_norm(op: GroupNorm, inputs: tuple[Array, ...], parameters: Parameters) -> tuple[Array, ...]:
+    """Standardise each group of channels of each sample, then scale and shift per channel."""
+    (x,) = inputs
+    grouped = _standardised(x.reshape(x.shape[0], op.groups, -1))
+    return (_affine(grouped.reshape(x.shape), parameters, 1),)
+
+
+def local_response_norm(
+    op: LocalResponseNorm, inputs: tuple[Array, ...], parameters: Parameters
+) -> tuple[Array, ...]:
+    """Return ``x / (k + alpha * sum of x**2 over neighbours) ** beta``.
+
+    The neighbours of channel c are c - n div 2 to c + (n - 1) div 2, as far as they exist.
+    """
+    (x,) = inputs
+    channels = x.shape[1]
+    squares = np.square(x)
+    total = np.zeros_like(x)
+    for distance in range(-(op.size // 2), (op.size - 1) // 2 + 1):
+        first, last = max(0, -distance), min(channels, channels - distance)
+        if first < last:
+            total[:, first:last] += squares[:, first + distance : last + distance]
+    return (np.asarray(x / (LRN_K + LRN_ALPHA * total) ** LRN_BETA, dtype=x.dtype),)
+
+
+def softmax(op: Softmax, inputs: tuple[Array, ...], parameters: Parameters) -> tuple[Array, ...]:
+    """Return ``exp(x) / sum of exp(x)`` along an axis, the maximum subtracted first."""
+    (x,) = inputs
+    powers = np.exp(x - x.max(axis=op.axis, keepdims=True))
+    return (powers / powers.sum(axis=op.axis, keepdims=True),)
