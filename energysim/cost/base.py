@@ -6,6 +6,7 @@ one :class:`LayerCost` per workload: exact integer counts first, energies from t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
@@ -13,10 +14,19 @@ from typing import Protocol
 from energysim.hardware import Constant, Hardware
 from energysim.mapping import Rules
 from energysim.registry import Registry
-from energysim.units import ceil_fraction
+from energysim.units import ceil_div, ceil_fraction
 from energysim.workload import Workload
 
-__all__ = ["COST_MODELS", "OBJECTIVES", "Access", "CostModel", "LayerCost", "Setting", "charge"]
+__all__ = [
+    "COST_MODELS",
+    "OBJECTIVES",
+    "Access",
+    "CostModel",
+    "LayerCost",
+    "Setting",
+    "charge",
+    "transfer_times",
+]
 
 OBJECTIVES = {
     "energy": "least energy",
@@ -176,14 +186,20 @@ def charge(
     energy : Constant
         Per ``per_bits`` bits moved, or per element if ``per_bits`` is None.
     """
-    cost = energy.energy_aj * (Fraction(bits) / per_bits if per_bits else Fraction(elements))
-    return Access(
-        level,
-        tensor,
-        action,
-        ceil_fraction(Fraction(elements)),
-        ceil_fraction(Fraction(bits)),
-        ceil_fraction(cost),
-        energy.path,
-        expected,
+    units = bits if per_bits else elements
+    joules = ceil_div(energy.energy_aj * units.numerator, units.denominator * (per_bits or 1))
+    count, size = (ceil_div(n.numerator, n.denominator) for n in (elements, bits))
+    return Access(level, tensor, action, count, size, joules, energy.path, expected)
+
+
+def transfer_times(hardware: Hardware, accesses: Iterable[Access]) -> tuple[tuple[str, int], ...]:
+    """Return the cycles that each memory with a bandwidth needs for its accesses."""
+    bits = dict.fromkeys(("dram", "buffer"), 0)
+    for access in accesses:
+        if access.level in bits:
+            bits[access.level] += access.bits
+    return tuple(
+        (level.name, ceil_fraction(bits[level.name] / level.bandwidth.value))
+        for level in (hardware.dram, hardware.buffer)
+        if level.bandwidth is not None
     )

@@ -12,11 +12,30 @@ from energysim.formats import StorageFormat, StorageSize, WeightLayout, get_form
 from energysim.kernels import DenseKernel, IntArray, Kernel
 from energysim.workload import Operand
 
-__all__ = ["StoredWeights", "stored_bits"]
+__all__ = ["StoredOperand", "StoredWeights", "stored_operand"]
 
 
-def stored_bits(operand: Operand, setting: Setting) -> Fraction:
-    """Return the expected bits an element of a computed tensor takes in DRAM.
+@dataclass(frozen=True)
+class StoredOperand:
+    """A computed tensor as it lies in memory.
+
+    Attributes
+    ----------
+    width : int
+        Bits of an element in the buffer, where nothing is compressed.
+    bits : Fraction
+        Bits of an element in DRAM; the expected number where zeros are random and left out.
+    expected : bool
+        Whether it is an expectation.
+    """
+
+    width: int
+    bits: Fraction
+    expected: bool
+
+
+def stored_operand(operand: Operand, setting: Setting) -> StoredOperand:
+    """Return how a computed tensor is stored.
 
     A format that is asked for is used as it is. The hardware's own format is used where it makes
     the tensor smaller, as chips bypass their encoder for dense maps.
@@ -26,7 +45,7 @@ def stored_bits(operand: Operand, setting: Setting) -> Fraction:
     if name is None and own.stored_compressed:
         name = own.format
     if name is None or operand.elements == 0:
-        return Fraction(width)
+        return StoredOperand(width, Fraction(width), False)
     # An activation map is a matrix with a row per image and channel.
     shape = operand.shape
     matrix = (shape[0] * shape[1], operand.elements // (shape[0] * shape[1]))
@@ -35,7 +54,9 @@ def stored_bits(operand: Operand, setting: Setting) -> Fraction:
     except FormatError as error:
         raise FormatError(f"activations cannot be stored as {name!r}: {error}") from None
     bits = Fraction(size.total_bits, operand.elements)
-    return bits if setting.activation_format else min(bits, Fraction(width))
+    if setting.activation_format is None and bits >= width:
+        return StoredOperand(width, Fraction(width), False)
+    return StoredOperand(width, bits, operand.stored_density not in (0, 1) and bits != width)
 
 
 @dataclass(frozen=True)

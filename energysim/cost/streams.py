@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from energysim.cost.base import Access, LayerCost, Setting, charge
-from energysim.cost.storage import stored_bits
-from energysim.units import ceil_div, ceil_fraction
+from energysim.cost.base import Access, LayerCost, Setting, charge, transfer_times
+from energysim.cost.storage import stored_operand
+from energysim.units import ceil_div
 from energysim.workload import StreamWorkload
 
 __all__ = ["evaluate_stream"]
@@ -25,35 +25,31 @@ def evaluate_stream(work: StreamWorkload, setting: Setting) -> LayerCost:
     rows: list[Access] = []
     for number, (operand, count) in enumerate(zip(work.inputs, work.touched, strict=True), start=1):
         name = "inputs" if number == 1 else f"inputs_{number}"
-        width = operand.bits or setting.activation_bits
-        stored, random = stored_bits(operand, setting), operand.stored_density != 1
+        stored = stored_operand(operand, setting)
+        bits, wide = count * stored.bits, count * stored.width
         rows += [
-            charge("dram", name, "read", count, count * stored, dram.read, dram.word_bits, random),
-            charge("buffer", name, "fill", count, count * width, buffer.write, buffer.word_bits),
-            charge("buffer", name, "read", count, count * width, buffer.read, buffer.word_bits),
+            charge("dram", name, "read", count, bits, dram.read, dram.word_bits, stored.expected),
+            charge("buffer", name, "fill", count, wide, buffer.write, buffer.word_bits),
+            charge("buffer", name, "read", count, wide, buffer.read, buffer.word_bits),
         ]
     if work.parameters:
-        bits = work.parameters * setting.weight_bits
+        count, wide = work.parameters, work.parameters * setting.weight_bits
         rows += [
-            charge("dram", "weights", "read", work.parameters, bits, dram.read, dram.word_bits),
-            charge("buffer", "weights", "fill", work.parameters, bits, buffer.write, buffer.word_bits),
-            charge("buffer", "weights", "read", work.parameters, bits, buffer.read, buffer.word_bits),
+            charge("dram", "weights", "read", count, wide, dram.read, dram.word_bits),
+            charge("buffer", "weights", "fill", count, wide, buffer.write, buffer.word_bits),
+            charge("buffer", "weights", "read", count, wide, buffer.read, buffer.word_bits),
         ]
     for operand in work.outputs:
-        width = operand.bits or setting.activation_bits
-        stored, random, count = stored_bits(operand, setting), operand.stored_density != 1, operand.elements
+        stored, count = stored_operand(operand, setting), operand.elements
+        bits, wide = count * stored.bits, count * stored.width
         rows += [
-            charge("dram", "outputs", "write", count, count * stored, dram.write, dram.word_bits, random),
-            charge("buffer", "outputs", "update", count, count * width, buffer.write, buffer.word_bits),
-            charge("buffer", "outputs", "drain", count, count * width, buffer.read, buffer.word_bits),
+            charge("dram", "outputs", "write", count, bits, dram.write, dram.word_bits, stored.expected),
+            charge("buffer", "outputs", "update", count, wide, buffer.write, buffer.word_bits),
+            charge("buffer", "outputs", "drain", count, wide, buffer.read, buffer.word_bits),
         ]
     if work.other_ops:
         rows.append(charge("vector", "", "compute", work.other_ops, 0, hw.vector_op))
-    times = [("compute", ceil_div(work.other_ops, hw.array.macs_per_cycle))]
-    for level in (dram, buffer):
-        if level.bandwidth is not None:
-            moved = sum(access.bits for access in rows if access.level == level.name)
-            times.append((level.name, ceil_fraction(moved / level.bandwidth.value)))
+    times = (("compute", ceil_div(work.other_ops, hw.array.macs_per_cycle)), *transfer_times(hw, rows))
     return LayerCost(
         dense_macs=0,
         macs=0,
@@ -63,7 +59,7 @@ def evaluate_stream(work: StreamWorkload, setting: Setting) -> LayerCost:
         side_bits=0,
         accesses=tuple(rows),
         cycles=max(t for _, t in times),
-        times=tuple(times),
+        times=times,
         utilisation=Fraction(0),
         compulsory_bits=sum(access.bits for access in rows if access.level == "dram"),
     )

@@ -1,8 +1,9 @@
 """Loop nests, tilings, traffic and the search for the best mapping."""
 
 from energysim.mapping.nest import DIMENSIONS, Fetches, Tiling, fetches
+from energysim.mapping.room import Room, footprint
 from energysim.mapping.rules import PRESETS, RULE_VALUES, Rules, parse_rules
-from energysim.mapping.search import BLOCK, Choice, Goal, Linear, Room, search
+from energysim.mapping.search import BLOCK, Choice, Goal, search
 
 __all__ = [
     "BLOCK",
@@ -12,11 +13,11 @@ __all__ = [
     "Choice",
     "Fetches",
     "Goal",
-    "Linear",
     "Room",
     "Rules",
     "Tiling",
     "fetches",
+    "footprint",
     "parse_rules",
     "search",
 ]

@@ -1,25 +1,36 @@
 """What one explicit mapping of a two-level hierarchy moves: the single-mapping evaluator.
 
-A mapping is a tile (through the trip counts of the DRAM loops) and the order of those loops.
-Groups are the outermost loop with one group per tile: groups share no data, so no other place
-could save a word. R and S stay whole on chip.
+A mapping is a tile and the order of the loops over the tiles. Groups are the outermost loop with
+one group per tile: groups share no data, so no other place could save a word. R and S stay whole
+on chip.
 
 Counting follows the previous-tile rule (the one of Timeloop, Parashar et al., ISPASS 2019): a
-fill brings only what the tile held just before lacks. Loops inside the innermost loop that a
-tensor depends on are free for it; loops outside it that it does not depend on repeat it.
+fill brings only what the tile held just before lacks. In detail:
+
+* A tile of weights (M, C), inputs (N, C, P, Q) or outputs (N, M, P, Q) that the next step of the
+  loops uses again stays; any other replaces it. Nothing older than the tile before is remembered.
+* Of an input tile that replaces another, the part they share stays if the step was one forward
+  along P or Q, and that loop is the innermost of the inputs' loops with more than one trip (rule
+  ``overlap=one-axis``). A loop that starts again starts from scratch: what its last tile shares
+  with its first is fetched again, even if there are only two. No overlap is kept along any other
+  loop, nor from one group to the next.
+* An output tile that is replaced before its sums are complete goes to DRAM as partial sums and
+  comes back; complete sums go to DRAM once.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from energysim.mapping.axes import axis_table
+import numpy as np
+
+from energysim.mapping.axes import tile_inputs
 from energysim.mapping.rules import Rules
 from energysim.workload import LoopNest
 
 __all__ = ["DIMENSIONS", "Fetches", "Tiling", "fetches"]
 
-#: The tiled dimensions, in the order of ``Tiling.trips``.
+#: The tiled dimensions, in the order of ``Tiling.tiles``.
 DIMENSIONS = "NMCPQ"
 
 
@@ -29,22 +40,37 @@ class Tiling:
 
     Attributes
     ----------
-    trips : (int, int, int, int, int)
-        Trip counts of the DRAM loops over N, M, C, P, Q; the tile is ceil(D / trips).
+    tiles : (int, int, int, int, int)
+        Size of a whole tile along N, M, C, P, Q; the last tile of a dimension may be smaller.
     order : str
-        The DRAM loops, innermost first, e.g. ``"CPQNM"``.
+        The loops over the tiles, innermost first, e.g. ``"CPQNM"``.
     """
 
-    trips: tuple[int, int, int, int, int]
+    tiles: tuple[int, int, int, int, int]
     order: str
 
-    def tiles(self, nest: LoopNest) -> dict[str, int]:
-        """Return the size of the (largest) tile along each dimension."""
+    def trips(self, nest: LoopNest) -> dict[str, int]:
+        """Return the trip count of each loop.
+
+        Raises
+        ------
+        ValueError
+            If the order is no permutation of NMCPQ, or a tile is no part of its dimension.
+        """
+        if sorted(self.order) != sorted(DIMENSIONS):
+            raise ValueError(f"a loop order is a permutation of {DIMENSIONS}, not {self.order!r}")
         sizes = (nest.batch, nest.filters, nest.channels, nest.rows.outputs, nest.cols.outputs)
-        return {d: -(-size // n) for d, size, n in zip(DIMENSIONS, sizes, self.trips, strict=True)}
+        for dim, size, tile in zip(DIMENSIONS, sizes, self.tiles, strict=True):
+            if not 1 <= tile <= size:
+                raise ValueError(f"dimension {dim} has tiles of 1 to {size}, not {tile}")
+        return {d: -(-size // t) for d, size, t in zip(DIMENSIONS, sizes, self.tiles, strict=True)}
+
+    def __str__(self) -> str:
+        tiles = " ".join(f"{d}{t}" for d, t in zip(DIMENSIONS, self.tiles, strict=True))
+        return f"tile {tiles}, loops {self.order}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Fetches:
     """What a mapping moves between DRAM and the buffer, for all groups and the whole batch.
 
@@ -70,11 +96,9 @@ def fetches(nest: LoopNest, tiling: Tiling, rules: Rules) -> Fetches:
     Raises
     ------
     ValueError
-        If the order is no permutation of NMCPQ, or a trip count is no candidate of its axis.
+        If the tiling is none of this loop nest.
     """
-    if sorted(tiling.order) != sorted(DIMENSIONS):
-        raise ValueError(f"a loop order is a permutation of {DIMENSIONS}, not {tiling.order!r}")
-    trips = dict(zip(DIMENSIONS, tiling.trips, strict=True))
+    trips = tiling.trips(nest)
     loops = [(d, trips[d]) for d in tiling.order if trips[d] > 1]
 
     def repeats(relevant: str) -> int:
@@ -90,10 +114,6 @@ def fetches(nest: LoopNest, tiling: Tiling, rules: Rules) -> Fetches:
     sweep = next((dim for dim, _ in loops if dim != "M"), "")
     extent = nest.batch * nest.groups * nest.channels
     for dim, axis in (("P", nest.rows), ("Q", nest.cols)):
-        table = axis_table(axis, rules)
-        (found,) = (table.trips == trips[dim]).nonzero()
-        if not len(found):
-            raise ValueError(f"{trips[dim]} is no trip count of dimension {dim} ({axis.outputs})")
-        shared = sweep == dim and rules.overlap == "one-axis"
-        extent *= table.inputs_union if shared else int(table.inputs_sum[found[0]])
+        table = tile_inputs(axis, np.array([tiling.tiles[DIMENSIONS.index(dim)]]), rules)
+        extent *= int((table.swept if sweep == dim and rules.overlap == "one-axis" else table.alone)[0])
     return Fetches(repeats("MC"), extent * repeats("NCPQ"), repeats("NMPQ"))

@@ -1,0 +1,73 @@
+"""What the mapping search minimises, as bounds in float64 and as exact integers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+
+import numpy as np
+
+from energysim.cost.base import transfer_times
+from energysim.cost.flows import Flow
+from energysim.cost.layer_counts import LayerCounts
+from energysim.mapping import Fetches, Goal
+from energysim.mapping.space import Floats
+
+__all__ = ["Linear", "goal"]
+
+
+class Linear:
+    """A cost that is linear in what a mapping fetches: flows, each with a price per bit.
+
+    Without the rounding up of each row, so never above the exact cost (but for float64's error).
+    """
+
+    def __init__(self, fixed: Fraction | int, priced: Iterable[tuple[Flow, Fraction]]) -> None:
+        sums = [Fraction(fixed), Fraction(0), Fraction(0), Fraction(0)]
+        for flow, price in priced:
+            sums = [total + bits * price for total, bits in zip(sums, flow.bits, strict=True)]
+        self.once, self.per_pass, self.per_input, self.per_spill = (float(s) for s in sums)
+
+    def __call__(self, passes: Floats, inputs: Floats, visits: Floats) -> Floats:
+        value = self.per_input * inputs + (self.once + self.per_pass * passes)
+        return value + self.per_spill * (visits - 1)
+
+
+def goal(layer: LayerCounts, moving: tuple[Flow, ...]) -> Goal:
+    """Return the objective of the layer's setting."""
+    hw, fixed = layer.setting.hardware, layer.accesses
+    fixed_energy = sum(access.energy_aj for access in fixed)
+    energy = Linear(fixed_energy, [(f, Fraction(f.energy.energy_aj, f.level.word_bits)) for f in moving])
+    dram = Linear(0, [(f, Fraction(1)) for f in moving if f.level is hw.dram])
+    transfers = []
+    for level in (hw.dram, hw.buffer):
+        if level.bandwidth is not None:
+            each = 1 / level.bandwidth.value
+            already = sum(access.bits for access in fixed if access.level == level.name)
+            transfers.append(Linear(already * each, [(f, each) for f in moving if f.level is level]))
+
+    def delay(passes: Floats, inputs: Floats, visits: Floats) -> Floats:
+        longest: Floats = np.full(1, float(layer.compute_cycles))
+        for transfer in transfers:
+            longest = np.maximum(longest, transfer(passes, inputs, visits))
+        return longest
+
+    def edp(passes: Floats, inputs: Floats, visits: Floats) -> Floats:
+        return delay(passes, inputs, visits) * energy(passes, inputs, visits)
+
+    def exact(moved: Fetches) -> tuple[int, ...]:
+        rows = [flow.at(moved) for flow in moving]
+        joules = fixed_energy + sum(access.energy_aj for access in rows)
+        bits = sum(access.bits for access in rows if access.level == "dram")
+        times = transfer_times(hw, [*fixed, *rows])
+        cycles = max([layer.compute_cycles, *(cycles for _, cycles in times)])
+        return {
+            "energy": (joules, bits, cycles),
+            "dram": (bits, joules, cycles),
+            "delay": (cycles, joules, bits),
+            "edp": (joules * cycles, joules, bits),
+        }[layer.setting.objective]
+
+    bounds: dict[str, Callable[[Floats, Floats, Floats], Floats]]
+    bounds = {"energy": energy, "dram": dram, "delay": delay, "edp": edp}
+    return Goal(bounds[layer.setting.objective], exact)
