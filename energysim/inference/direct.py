@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from energysim.graph import Conv2d, ConvTranspose2d, LayerGraph, Linear, MatMul, Node
+from energysim.graph import (
+    Activation,
+    Add,
+    BatchNorm,
+    Concat,
+    Conv2d,
+    ConvTranspose2d,
+    LayerGraph,
+    LearnedAdd,
+    Linear,
+    MatMul,
+    Multiply,
+    Node,
+    Pool2d,
+)
 from energysim.graph.shapes import product
 from energysim.inference.base import Plan
 from energysim.inference.memory import most_bytes
@@ -68,14 +80,12 @@ def by_node(graph: LayerGraph, weights: Weights) -> dict[str, dict[str, Array]]:
 
 def dense_macs(node: Node, inputs: tuple[Array, ...], outputs: tuple[Array, ...]) -> int:
     """Return the multiply-adds of a node with all weights, zeros and padding included; 0 for others."""
-    op = node.op
+    op, read, written = node.op, inputs[0].shape, product(outputs[0].shape)
     if isinstance(op, Conv2d):
-        return outputs[0].size * (inputs[0].shape[1] // op.groups) * product(op.window)
+        return written * (read[1] // op.groups) * product(op.window)
     if isinstance(op, ConvTranspose2d):
-        return inputs[0].size * (op.out_channels // op.groups) * product(op.window)
-    if isinstance(op, Linear | MatMul):
-        return outputs[0].size * inputs[0].shape[-1]
-    return 0
+        return product(read) * (op.out_channels // op.groups) * product(op.window)
+    return written * read[-1] if isinstance(op, Linear | MatMul) else 0
 
 
 def workspace_bytes(graph: LayerGraph, node: Node, itemsize: int) -> int:
@@ -85,7 +95,14 @@ def workspace_bytes(graph: LayerGraph, node: Node, itemsize: int) -> int:
         row = product(shapes[0][1:2]) * shapes[0][3] + op.out_channels * graph.output_shapes(node)[0][3]
         weight = product(op.parameters(shapes)["weight"])
         return weight * itemsize + 2 * max(BLOCK_BYTES, row * itemsize)
-    if op.category == "view" or isinstance(op, Linear | MatMul):
+    if op in (Activation("relu"), Activation("relu6")) or op.category == "view":
         return 0
-    # Element-wise formulas hold a few arrays of their output's size; some of them in float64.
-    return 6 * np.dtype(np.float64).itemsize * max(product(s) for s in graph.output_shapes(node))
+    if isinstance(op, Linear | MatMul | Concat):
+        return 0
+    if isinstance(op, Pool2d):
+        return 3 * 8 * product(graph.output_shapes(node)[0][2:])
+    size = itemsize * max(product(s) for s in graph.output_shapes(node))
+    if isinstance(op, Add | Multiply | LearnedAdd | BatchNorm):
+        return 2 * size
+    # Other formulas hold some arrays of their output's size, the exact GELU an array of objects.
+    return 24 * size

@@ -30,7 +30,8 @@ def _relu6(x: Array) -> Array:
 
 
 def _gelu(x: Array) -> Array:
-    return np.asarray(x * (0.5 * (1 + _erf(x / math.sqrt(2)).astype(np.float64))), dtype=x.dtype)
+    below = np.asarray(_erf(x / math.sqrt(2)), dtype=np.float64)
+    return np.asarray(x * (0.5 * (1 + below)), dtype=x.dtype)
 
 
 #: Name of an activation -> function of an array of any shape.
