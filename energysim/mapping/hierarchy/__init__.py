@@ -1,0 +1,1 @@
+"""Mappings onto memory hierarchies of any depth: explicit mappings, their counts and costs."""

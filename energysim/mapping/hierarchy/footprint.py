@@ -1,0 +1,79 @@
+"""What the tiles of a mapping take in each level."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from energysim.hardware.hierarchy import TENSORS, TemporalLevel
+from energysim.kernels import MaskKernel
+from energysim.mapping.hierarchy.walk import IMAGE_AXES, Walk
+
+__all__ = ["Need", "needs", "tile_elements"]
+
+
+@dataclass(frozen=True)
+class Need:
+    """Room that one tensor's tile takes in one level [bit], copies for double buffering included."""
+
+    level: str
+    tensor: str
+    bits: int
+
+
+def needs(walk: Walk, bits: tuple[int, int, int]) -> tuple[Need, ...]:
+    """Return the room each tensor takes in each level that holds it, but the outermost.
+
+    Parameters
+    ----------
+    walk : Walk
+    bits : (int, int, int)
+        Of a weight, an input and an accumulator as they are held.
+    """
+    found = []
+    for place, node in enumerate(walk.tree.hierarchy.nodes):
+        if place == 0 or not isinstance(node, TemporalLevel):
+            continue
+        copies = 2 if node.double_buffered or walk.rules.double_buffering == "yes" else 1
+        for tensor, width in zip(TENSORS, bits, strict=True):
+            if place in walk.tree.keepers[tensor]:
+                found.append(Need(node.name, tensor, copies * width * tile_elements(walk, tensor, place)))
+    return tuple(found)
+
+
+def tile_elements(walk: Walk, tensor: str, place: int) -> int:
+    """Return the elements of the fullest tile of a tensor at a place."""
+    size = {dim: walk.tree.extent(place, dim) for dim in "NGMCPQRS"}
+    if tensor == "outputs":
+        return prod(size[dim] for dim in "NGMPQ")
+    if tensor == "weights":
+        return _weights(walk, size) if walk.stored_only else prod(size[dim] for dim in "GMCRS")
+    outside = walk.tree.outside(place)
+    planes = size["N"] * size["G"] * size["C"]
+    return planes * prod(walk.image(dims, place).largest(outside) for dims in IMAGE_AXES)
+
+
+def _weights(walk: Walk, size: dict[str, int]) -> int:
+    """Weights of the fullest tile at any filter and channel; blocks of taps lie on their grid.
+
+    Whole groups are counted as one block of filters; of several groups with some filters each, the
+    fullest stands for all.
+    """
+    kernel = walk.nest.kernel
+    whole = size["M"] == walk.nest.filters
+    filters, groups = (size["G"] * size["M"], 1) if whole else (size["M"], size["G"])
+    rows, cols = kernel.shape[2:]
+    blocks = [kernel]
+    if not kernel.is_dense and (size["R"], size["S"]) != (rows, cols):
+        mask = kernel.mask()
+        blocks = [
+            MaskKernel(np.ascontiguousarray(mask[:, :, r : r + size["R"], s : s + size["S"]]))
+            for r in range(0, rows, size["R"])
+            for s in range(0, cols, size["S"])
+        ]
+    if kernel.is_dense:
+        return groups * filters * size["C"] * size["R"] * size["S"]
+    m, c = np.array([filters]), np.array([size["C"]])
+    return groups * max(int(block.nonzeros_in_tile(m, c)[0]) for block in blocks)
