@@ -13,10 +13,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from energysim.walker import compare, estimate
     from energysim.graph import GraphBuilder, LayerGraph
     from energysim.hardware import Hardware, load_hardware
     from energysim.report import Report
+    from energysim.walker import estimate
     from energysim.zoo import load_model
 
 __version__ = "0.1.0"
@@ -26,7 +26,6 @@ _WHERE = {
     "Hardware": "energysim.hardware",
     "LayerGraph": "energysim.graph",
     "Report": "energysim.report",
-    "compare": "energysim.walker",
     "estimate": "energysim.walker",
     "load_hardware": "energysim.hardware",
     "load_model": "energysim.zoo",
@@ -37,7 +36,6 @@ __all__ = [
     "Hardware",
     "LayerGraph",
     "Report",
-    "compare",
     "estimate",
     "load_hardware",
     "load_model",

@@ -7,6 +7,7 @@ message, no traceback. All of them survive pickling, so they cross process bound
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable
 
 __all__ = [
@@ -31,10 +32,18 @@ __all__ = [
 
 def near_miss(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest known name, or an empty string."""
-    names = list(known)
-    lowered = {n.lower(): n for n in names}
-    found = difflib.get_close_matches(name.lower(), list(lowered), n=1, cutoff=0.6)
-    return f"; did you mean {lowered[found[0]]!r}?" if found else ""
+    lowered = {n.lower(): n for n in known}
+    given = name.lower()
+    found = difflib.get_close_matches(given, list(lowered), n=5, cutoff=0.6)
+    if not found:
+        return ""
+
+    def likeness(candidate: str) -> tuple[float, int]:
+        """Letters in order first; then letters at all, for two of them swapped (vgg61)."""
+        shared = Counter(given) & Counter(candidate)
+        return difflib.SequenceMatcher(None, candidate, given).ratio(), shared.total()
+
+    return f"; did you mean {lowered[max(found, key=likeness)]!r}?"
 
 
 class EnergysimError(Exception):

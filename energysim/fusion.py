@@ -8,7 +8,8 @@ Every tensor returns to DRAM between layers, except where a node is folded into 
 
 Views never cost anything: they are addressing. An epilogue that cannot run in place, because
 others read its input too or a view or a graph input feeds it, is applied on loading: memory
-holds its input.
+holds its input. If the network returns its result, it is a row of its own instead. Scale and shift
+of a batch norm that is no row of its own stay on chip, like biases, and are not counted.
 """
 
 from __future__ import annotations
@@ -50,16 +51,15 @@ def fuse(graph: LayerGraph, mode: str = "epilogue") -> Fused:
     last = dict(home)  # home -> what the nodes folded behind it made of it
     for node in graph.nodes:
         target = _target(graph, node, folded, mode)
-        if target is None:
-            for tensor in node.outputs:
-                home[tensor] = last[tensor] = tensor
-            continue
-        folded[node.name] = target
-        root = home[node.inputs[0]]
+        if target is not None:
+            folded[node.name] = target
         for tensor in node.outputs:
-            home[tensor] = root
+            if target is None or not node.inputs:
+                home[tensor] = last[tensor] = tensor
+            else:
+                home[tensor] = home[node.inputs[0]]
         if target:
-            last[root] = node.outputs[0]
+            last[home[node.outputs[0]]] = node.outputs[0]
     return Fused(folded, {tensor: graph.tensors[last[root]] for tensor, root in home.items()})
 
 
@@ -69,7 +69,8 @@ def _target(graph: LayerGraph, node: Node, folded: dict[str, str], mode: str) ->
     if op.category == "view" or (isinstance(op, Dropout) and mode == "none"):
         return ""
     pooling = mode == "pool" and isinstance(op, Pool2d | AdaptivePool2d)
-    if mode == "none" or not (op.category == "epilogue" or pooling):
+    single = len(node.inputs) == len(node.outputs) == 1
+    if mode == "none" or not single or not (op.category == "epilogue" or pooling):
         return None
     tensor = node.inputs[0]
     producer = graph.tensors[tensor].producer
@@ -78,4 +79,12 @@ def _target(graph: LayerGraph, node: Node, folded: dict[str, str], mode: str) ->
         target = folded.get(producer, producer)
     if pooling:
         return target if target and graph.node(target).op.category == "mac" else None
+    if not target and not isinstance(op, Dropout) and _returned(graph, node.outputs[0]):
+        return None  # nobody loads the result: it must be written
     return target
+
+
+def _returned(graph: LayerGraph, tensor: str) -> bool:
+    """Whether the network returns a tensor, or a view of it."""
+    views = (n for n in graph.consumers(tensor) if n.op.category == "view")
+    return tensor in graph.outputs or any(_returned(graph, t) for view in views for t in view.outputs)

@@ -18,11 +18,13 @@ __all__ = [
     "engineering",
     "exact_fraction",
     "pj_decimal",
-    "scaled_bytes",
+    "prefix_for",
 ]
 
 AJ_PER_PJ = 10**6
 KIB = 1024
+
+_MAX_EXPONENT = 1000
 
 _PREFIXES: tuple[tuple[int, str], ...] = (
     (24, "Y"),
@@ -59,7 +61,7 @@ def exact_fraction(value: Fraction | Decimal | int | float | str) -> Fraction:
     Raises
     ------
     ValueError
-        If the value is not a finite number.
+        If the value is not a finite number, or has more than 1000 places.
     """
     if isinstance(value, Fraction | int):
         return Fraction(value)
@@ -69,6 +71,8 @@ def exact_fraction(value: Fraction | Decimal | int | float | str) -> Fraction:
         raise ValueError(f"not a number: {value!r}") from None
     if not number.is_finite():
         raise ValueError(f"not a finite number: {value!r}")
+    if abs(number.adjusted()) > _MAX_EXPONENT:  # 1e999999999 would fill the memory with zeros
+        raise ValueError(f"too large or too small to be meant: {value!r}")
     return Fraction(number)
 
 
@@ -87,25 +91,28 @@ def aj_from_pj(value: Decimal | int | str) -> int:
 
 
 def pj_decimal(energy_aj: int) -> Decimal:
-    """Return an energy [pJ] of whole attojoules as an exact decimal."""
-    return Decimal(energy_aj).scaleb(-6)
+    """Return an energy [pJ] of whole attojoules as an exact decimal with six places."""
+    # Built digit by digit: arithmetic of decimals rounds to the precision of their context.
+    return Decimal((int(energy_aj < 0), tuple(map(int, str(abs(energy_aj)))), -6))
+
+
+def prefix_for(value: float | Fraction, least: int = 1) -> tuple[int, str]:
+    """Return the (power of ten, SI prefix) in which a positive value is at least ``least``.
+
+    >>> prefix_for(8.4e-3, least=10)
+    (-6, 'u')
+    """
+    exact = abs(Fraction(value)) / least
+    return next((entry for entry in _PREFIXES if exact >= Fraction(10) ** entry[0]), _PREFIXES[-1])
 
 
 def engineering(value: float | Fraction, unit: str = "", digits: int = 4) -> str:
     """Return a number with an SI prefix: ``engineering(1.547e10) == '15.47 G'``."""
     if value == 0:
         return f"0 {unit}".strip()
-    magnitude = abs(Fraction(value))
-    power, prefix = next(
-        (entry for entry in _PREFIXES if magnitude >= Fraction(10) ** entry[0]), _PREFIXES[-1]
-    )
+    power, prefix = prefix_for(value)
     scaled = float(Fraction(value) / Fraction(10) ** power)
     text = f"{scaled:.{digits}g}"
     if "e" in text:  # rounding reached 1000: show it plainly
         text = f"{scaled:.0f}"
     return f"{text} {prefix}{unit}".strip()
-
-
-def scaled_bytes(bits: int) -> str:
-    """Return a size in decimal bytes (1 MB = 10**6 B) for people."""
-    return engineering(Fraction(bits, 8), "B")

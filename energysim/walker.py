@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from energysim.cost import COST_MODELS, OBJECTIVES, CostModel, LayerCost, Setting
-from energysim.densities import apply_zeros, read_zeros
-from energysim.errors import CapacityError, EnergysimError, UnknownOperatorError, UsageError, near_miss
-from energysim.formats import get_format
+from energysim.cost import COST_MODELS, CostModel, LayerCost, Setting
+from energysim.densities import Zeros, ZerosSource, apply_zeros, describe, read_zeros
+from energysim.errors import CapacityError, EnergysimError, UnknownOperatorError
 from energysim.fusion import FUSIONS, Fused, fuse
 from energysim.graph import BatchNorm, Conv2d, ConvTranspose2d, LayerGraph, Linear, MatMul, Node
 from energysim.graph.shapes import text as shape_text
-from energysim.hardware import Hardware, load_hardware
-from energysim.mapping import Rules, parse_rules
+from energysim.hardware import Hardware, describe_constants, load_hardware
+from energysim.mapping import Rules
 from energysim.report import AccessRow, ConstantUse, LayerRow, Report, Run, Setup
-from energysim.schemes import Origin, Rewrite, Scheme, parse_schemes
+from energysim.schemes import Rewrite, Scheme, parse_schemes
+from energysim.setting import Bits, one_of, read_setting
 from energysim.workload import MacWorkload, Operand, StreamWorkload, Workload, lower
 from energysim.zoo import load_model
 
-__all__ = ["compare", "estimate"]
+__all__ = ["estimate"]
 
 _PARTS = {Conv2d: "convolution", ConvTranspose2d: "convolution", Linear: "linear", MatMul: "matmul"}
 
@@ -34,8 +33,8 @@ def estimate(
     input: Sequence[int] | None = None,
     classes: int | None = None,
     batch: int | None = None,
-    bits: str | int | Mapping[str, int] | None = None,
-    activations: str | float | Mapping[str, Any] | None = None,
+    bits: Bits | None = None,
+    activations: ZerosSource | None = None,
     format_weights: str | None = None,
     format_activations: str | None = None,
     objective: str = "energy",
@@ -58,8 +57,8 @@ def estimate(
         Shape of one sample (C, H, W).
     classes, batch : int, optional
     bits : str, int or mapping, optional
-        Widths: ``16``, ``"w=8,a=8,acc=32"`` or the same as a mapping; by default the hardware's.
-    activations : str, float or mapping, optional
+        Widths [bit]: ``16``, ``"w=8,a=8,acc=32"`` or the same as a mapping; by default the hardware's.
+    activations : number, str, Path or mapping, optional
         Zero fractions of activations: see :mod:`energysim.densities`.
     format_weights, format_activations : str, optional
         Storage formats, e.g. ``"csr"``; see ``energysim list formats``.
@@ -68,6 +67,7 @@ def estimate(
     rules : str or Rules, optional
         Counting rules, e.g. ``"timeloop"`` or ``"overlap=none"``.
     fusion : {"epilogue", "pool", "none"}
+        What runs in place: see :mod:`energysim.fusion`.
     cost_model : str, optional
         By default the one the hardware is written for.
     allow_unknown : bool
@@ -83,52 +83,25 @@ def estimate(
         For anything that cannot be used; the message says where and what would be.
     """
     graph = load_model(model, input, classes, batch)
-    if activations is not None:
-        graph = apply_zeros(graph, read_zeros(activations))
+    zeros = () if activations is None else read_zeros(activations)
+    graph = apply_zeros(graph, zeros) if zeros else graph
     schemes = parse_schemes(sparsity)
     spec = hardware if isinstance(hardware, Hardware) else load_hardware(hardware)
-    setting = _setting(spec, objective, rules, bits, format_weights, format_activations)
-    if fusion not in FUSIONS:
-        raise UsageError(f"unknown fusion {fusion!r}{near_miss(fusion, FUSIONS)} ({', '.join(FUSIONS)})")
+    setting = read_setting(spec, objective, rules, bits, format_weights, format_activations)
+    one_of("fusion", fusion, FUSIONS)
     name = cost_model or spec.cost_model
     walker = _Walker(COST_MODELS.get(name)(), setting, fusion, allow_unknown)
     (reference,) = parse_schemes("dense")
     chosen = [reference, *(s for s in dict.fromkeys(schemes) if s != reference)]
     runs = tuple(walker.run(scheme, graph) for scheme in chosen)
-    given = "all dense" if activations is None else _described(activations)
-    return Report(_setup(graph, setting, name, fusion, given), runs)
+    return Report(_setup(graph, setting, name, fusion, _described(zeros, graph, fusion)), runs)
 
 
-def compare(
-    model: str | Path | LayerGraph,
-    sparsity: str | Scheme | Iterable[str | Scheme],
-    *arguments: Any,
-    **options: Any,
-) -> Any:
-    """Return :meth:`Report.compare` of an estimate with the same arguments."""
-    return estimate(model, sparsity, *arguments, **options).compare()
-
-
-def _described(activations: Any) -> str:
-    return (
-        activations
-        if isinstance(activations, str)
-        else "given"
-        if isinstance(activations, Mapping)
-        else str(activations)
-    )
-
-
-@dataclass
 class _Walker:
-    """Walks a graph under one setting; equal workloads are evaluated once."""
+    """Walks graphs under one setting; equal workloads are evaluated once."""
 
-    model: CostModel
-    setting: Setting
-    fusion: str
-    allow_unknown: bool
-
-    def __post_init__(self) -> None:
+    def __init__(self, model: CostModel, setting: Setting, fusion: str, allow_unknown: bool) -> None:
+        self.model, self.setting, self.fusion, self.allow_unknown = model, setting, fusion, allow_unknown
         self._known: dict[Workload, LayerCost] = {}
 
     def run(self, scheme: Scheme, graph: LayerGraph) -> Run:
@@ -140,7 +113,7 @@ class _Walker:
         uncounted: list[str] = []
         for node in rewrite.graph.nodes:
             try:
-                work = self._workload(rewrite.graph, node, fused)
+                work = _workload(rewrite.graph, node, fused)
             except UnknownOperatorError as error:
                 if not self.allow_unknown:
                     raise UnknownOperatorError(
@@ -150,46 +123,9 @@ class _Walker:
                 continue
             cost = self._cost(node, work)
             layers.append(_layer_row(rewrite, node, fused, cost))
-            accesses += [
-                AccessRow(
-                    node.name,
-                    a.level,
-                    a.tensor,
-                    a.action,
-                    a.elements,
-                    a.bits,
-                    a.energy_aj,
-                    a.constant,
-                    a.expected,
-                )
-                for a in cost.accesses
-                if a.elements or a.bits
-            ]
+            accesses += _access_rows(node, cost)
         left = tuple((entry.node, entry.reason) for entry in rewrite.left)
         return Run(str(scheme), tuple(layers), tuple(accesses), left, rewrite.assumed, tuple(uncounted))
-
-    def _workload(self, graph: LayerGraph, node: Node, fused: Fused) -> Workload:
-        """The workload of a node, with its tensors as they lie in memory."""
-        work = lower(graph, node)
-        if work is None:
-            return StreamWorkload((), (), ())
-        if node.name in fused.folded:
-            folds_away = isinstance(node.op, BatchNorm) and _is_mac(graph, fused.folded[node.name])
-            assert isinstance(work, StreamWorkload)
-            return StreamWorkload((), (), (), 0 if folds_away else work.other_ops, 0)
-
-        def stored(operand: Operand, tensor: str, written: bool) -> Operand:
-            home = fused.stored[tensor]
-            shape = home.shape if written else operand.shape
-            return replace(operand, shape=shape, bits=home.bits or operand.bits, stored_density=home.density)
-
-        outputs = tuple(stored(o, t, True) for o, t in zip(_outputs(work), node.outputs, strict=True))
-        if isinstance(work, MacWorkload):
-            inputs = stored(work.inputs, node.inputs[0], False)
-            second = None if work.second is None else stored(work.second, node.inputs[1], False)
-            return replace(work, inputs=inputs, outputs=outputs[0], second=second)
-        read = tuple(stored(o, t, False) for o, t in zip(work.inputs, node.inputs, strict=True))
-        return replace(work, inputs=read, outputs=outputs)
 
     def _cost(self, node: Node, work: Workload) -> LayerCost:
         if work not in self._known:
@@ -199,110 +135,106 @@ class _Walker:
                 raise CapacityError(
                     f"layer {node.name!r} on {self.setting.hardware.name!r}: {error}"
                 ) from None
-            except OverflowError as error:
+            except (OverflowError, MemoryError) as error:
                 raise EnergysimError(f"layer {node.name!r} is too large to count: {error}") from None
         return self._known[work]
 
 
-def _outputs(work: Workload) -> tuple[Operand, ...]:
-    return (work.outputs,) if isinstance(work, MacWorkload) else work.outputs
+def _workload(graph: LayerGraph, node: Node, fused: Fused) -> Workload:
+    """The workload of a node, with its tensors as they lie in memory."""
+    work = lower(graph, node)
+    if work is None:
+        return StreamWorkload((), (), ())
+    if node.name in fused.folded:
+        into = fused.folded[node.name]
+        folds_away = isinstance(node.op, BatchNorm) and into and graph.node(into).op.category == "mac"
+        return StreamWorkload((), (), (), 0 if folds_away else work.other_ops)
 
+    def read(operand: Operand, tensor: str) -> Operand:
+        home = fused.stored[tensor]
+        return replace(operand, bits=home.bits or operand.bits, stored_density=home.density)
 
-def _is_mac(graph: LayerGraph, name: str) -> bool:
-    return bool(name) and graph.node(name).op.category == "mac"
+    def written(operand: Operand, tensor: str) -> Operand:
+        return replace(read(operand, tensor), shape=fused.stored[tensor].shape)
 
-
-def _layer_row(rewrite: Rewrite, node: Node, fused: Fused, cost: LayerCost) -> LayerRow:
-    origin: Origin = rewrite.trace[node.name]
-    return LayerRow(
-        node.name,
-        origin.node,
-        origin.scheme,
-        node.op.kind,
-        _PARTS.get(type(node.op), "other"),
-        "forward",
-        fused.folded.get(node.name),
-        " ".join(shape_text(s) for s in rewrite.graph.output_shapes(node)),
-        cost.dense_macs,
-        cost.macs,
-        cost.effective_macs,
-        cost.other_ops,
-        cost.weight_bits,
-        cost.side_bits,
-        cost.compulsory_bits,
-        cost.cycles,
-        cost.bound,
-        cost.utilisation,
-        cost.mapping,
-        cost.mappings,
-        cost.optimal,
+    if isinstance(work, MacWorkload):
+        return replace(
+            work,
+            inputs=read(work.inputs, node.inputs[0]),
+            second=None if work.second is None else read(work.second, node.inputs[1]),
+            outputs=written(work.outputs, node.outputs[0]),
+        )
+    return replace(
+        work,
+        inputs=tuple(map(read, work.inputs, node.inputs)),
+        outputs=tuple(map(written, work.outputs, node.outputs)),
     )
 
 
-def _setting(
-    spec: Hardware,
-    objective: str,
-    rules: str | Rules | None,
-    bits: str | int | Mapping[str, int] | None,
-    format_weights: str | None,
-    format_activations: str | None,
-) -> Setting:
-    if objective not in OBJECTIVES:
-        raise UsageError(
-            f"unknown objective {objective!r}{near_miss(objective, OBJECTIVES)} ({', '.join(OBJECTIVES)})"
+def _layer_row(rewrite: Rewrite, node: Node, fused: Fused, cost: LayerCost) -> LayerRow:
+    origin = rewrite.trace[node.name]
+    return LayerRow(
+        node=node.name,
+        origin=origin.node,
+        scheme=origin.scheme,
+        kind=node.op.kind,
+        part=_PARTS.get(type(node.op), "other"),
+        phase="forward",
+        folded_into=fused.folded.get(node.name),
+        output_shape=" ".join(shape_text(s) for s in rewrite.graph.output_shapes(node)),
+        dense_macs=cost.dense_macs,
+        macs=cost.macs,
+        effective_macs=cost.effective_macs,
+        other_ops=cost.other_ops,
+        weight_bits=cost.weight_bits,
+        side_bits=cost.side_bits,
+        compulsory_bits=cost.compulsory_bits,
+        cycles=cost.cycles,
+        bound=cost.bound,
+        utilisation=cost.utilisation,
+        mapping=cost.mapping,
+        mappings=cost.mappings,
+        optimal=cost.optimal,
+    )
+
+
+def _access_rows(node: Node, cost: LayerCost) -> list[AccessRow]:
+    return [
+        AccessRow(
+            node=node.name,
+            level=access.level,
+            tensor=access.tensor,
+            action=access.action,
+            elements=access.elements,
+            bits=access.bits,
+            energy_aj=access.energy_aj,
+            constant=access.constant,
+            expected=access.expected,
         )
-    for name in (format_weights, format_activations):
-        if name is not None:
-            get_format(name)
-    base = parse_rules(",".join(f"{k}={v}" for k, v in spec.rules)) if spec.rules else Rules()
-    if spec.buffer.double_buffered:
-        base = replace(base, double_buffering="yes")
-    used = rules if isinstance(rules, Rules) else base if rules is None else parse_rules(rules, base)
-    native = (spec.weight_bits, spec.activation_bits, spec.accumulator_bits)
-    return Setting(spec, used, objective, *_widths(bits, native), format_weights, format_activations)
+        for access in cost.accesses
+        if access.elements or access.bits
+    ]
 
 
-def _widths(bits: str | int | Mapping[str, int] | None, native: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Widths of weights, activations and accumulators; accumulators are never narrower than operands."""
-    keys = ("w", "a", "acc")
-    values = dict(zip(keys, native, strict=True))
-    accepted = "a whole number from 1 to 64, or w=8,a=8,acc=32"
-    if bits is None:
-        return native
-    if isinstance(bits, Mapping):
-        given = {str(k): str(v) for k, v in bits.items()}
-    elif "=" in str(bits):
-        pairs = [item.partition("=") for item in str(bits).split(",")]
-        given = {k.strip(): v.strip() for k, _, v in pairs}
-        if len(given) != len(pairs):
-            raise UsageError(f"bits: a width is given twice in {bits!r}")
-    else:
-        given = {"w": str(bits).strip(), "a": str(bits).strip()}
-    for key, value in given.items():
-        if key not in keys:
-            raise UsageError(f"bits: unknown key {key!r} ({', '.join(keys)}): {accepted}")
-        if not (value.isascii() and value.isdigit() and 1 <= int(value[:4]) <= 64):
-            raise UsageError(f"bits: {accepted}, not {value!r}")
-        values[key] = int(value)
-    if "acc" not in given:
-        values["acc"] = max(values.values())
-    if values["acc"] < max(values["w"], values["a"]):
-        raise UsageError(f"bits: an accumulator of {values['acc']} bit is narrower than its operands")
-    return values["w"], values["a"], values["acc"]
+def _described(zeros: tuple[Zeros, ...], graph: LayerGraph, fusion: str) -> str:
+    """What zeros were given, and which of them change nothing: their tensors never lie in memory."""
+    fused = fuse(graph, fusion)
+    used: set[str] = set()
+    for node in graph.nodes:
+        if node.name not in fused.folded:
+            used.update(fused.stored[t].name for t in (*node.inputs, *node.outputs))
+        if node.op.category == "mac":
+            used.update(node.inputs)
+    idle = [z.pattern for z in zeros if z.pattern in graph.tensors and z.pattern not in used]
+    shown = idle if len(idle) <= 3 else [*idle[:3], f"{len(idle) - 3} more"]
+    note = f"; without effect, as folded away: {', '.join(shown)}" if idle else ""
+    return f"{describe(zeros)}{note}"
 
 
 def _setup(graph: LayerGraph, setting: Setting, cost_model: str, fusion: str, activations: str) -> Setup:
     spec = setting.hardware
-    energies = tuple(
-        ConstantUse(c.path, f"{float(c.value):.10g} {c.unit}", c.kind, c.source)
-        for c in spec.constants
-        if c.unit == "pJ"
-    )
-    formats = ", ".join(
-        f"{what} {name}"
-        for what, name in (("weights", setting.weight_format), ("activations", setting.activation_format))
-        if name
-    )
+    formats = (("weights", setting.weight_format), ("activations", setting.activation_format))
+    constants = list(zip(describe_constants(spec), (c.unit for c in spec.constants), strict=True))
     return Setup(
         model=graph.name,
         input=shape_text(graph.tensors[graph.inputs[0]].shape[1:]),
@@ -319,11 +251,9 @@ def _setup(graph: LayerGraph, setting: Setting, cost_model: str, fusion: str, ac
         bits=f"w={setting.weight_bits},a={setting.activation_bits},acc={setting.accumulator_bits}",
         rules=str(setting.rules),
         activations=activations,
-        formats=formats,
-        constants=energies,
-        assumed=tuple(
-            f"{c.path} = {float(c.value):.10g} {c.unit}".strip()
-            for c in spec.constants
-            if c.kind == "assumed"
+        formats=", ".join(f"{what} {name}" for what, name in formats if name),
+        constants=tuple(
+            ConstantUse(row.path, row.value, row.kind, row.source) for row, unit in constants if unit == "pJ"
         ),
+        assumed=tuple(f"{row.path} = {row.value}" for row, _ in constants if row.kind == "assumed"),
     )

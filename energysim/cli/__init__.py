@@ -6,12 +6,14 @@ or input, 3 an internal error in one line, 130 on Ctrl-C.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from importlib import import_module
 
 import click
 
+from energysim.cli.groups import NearGroup
 from energysim.errors import EnergysimError
 
 __all__ = ["cli", "main"]
@@ -26,7 +28,7 @@ _COMMANDS = {
 }
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(NearGroup):
     """A group whose commands are imported on use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -45,7 +47,9 @@ class _LazyGroup(click.Group):
 
 
 @click.group(
-    cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog='Completion of the shell: eval "$(_ENERGYSIM_COMPLETE=bash_source energysim)"; also zsh, fish.',
 )
 @click.version_option(package_name="energysim", message="energysim %(version)s")
 @click.option("--traceback", is_flag=True, help="Show the traceback of an internal error.")
@@ -55,29 +59,61 @@ def cli(traceback: bool) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
-    given = sys.argv[1:] if arguments is None else arguments
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show
+    try:
+        sys.exit(_run(given))
+    except BrokenPipeError:  # on the last flush, or when click has given up
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _run(given: list[str]) -> int:
+    """Run the command line; return its exit code."""
     try:
         code = cli.main(given, prog_name="energysim", standalone_mode=False)
         sys.stdout.flush()
-    except click.exceptions.Abort:
-        click.echo("energysim: interrupted", err=True)
-        code = 130
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except EnergysimError as error:
-        click.echo(f"energysim: {error}", err=True)
-        code = error.exit_code
+        return code if isinstance(code, int) else 0
+    except SystemExit as exit:
+        if isinstance(exit.__context__, BrokenPipeError):  # click turns it into exit code 1
+            raise exit.__context__ from None
+        raise
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    except KeyboardInterrupt:
-        click.echo("energysim: interrupted", err=True)
-        code = 130
+        raise
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return _fail("interrupted", 130)
+    except click.UsageError as error:
+        if error.ctx is not None and error.message == error.ctx.get_help():  # nothing was asked for
+            click.echo(error.message, err=True)
+            return error.exit_code
+        where = f" (energysim{_command(error)} --help)"
+        return _fail(f"{_sentence(error.format_message())}{where}", error.exit_code)
+    except click.ClickException as error:
+        return _fail(error.format_message(), error.exit_code)
+    except EnergysimError as error:
+        return _fail(str(error), error.exit_code)
+    except OSError as error:  # a full disk, a file that went away
+        return _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2)
     except Exception as error:
         if "--traceback" in given:
             raise
         what = " ".join(f"{type(error).__name__}: {error}".split())
-        click.echo(f"energysim: internal error, please report it: {what} (--traceback shows more)", err=True)
-        code = 3
-    sys.exit(code if isinstance(code, int) else 0)
+        return _fail(f"internal error, please report it: {what} (energysim --traceback ... shows more)", 3)
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"energysim: {message}", err=True)
+    return code
+
+
+def _command(error: click.UsageError) -> str:
+    """The words of the command that was used wrongly, behind the program's name."""
+    return "".join(f" {word}" for word in error.ctx.command_path.split()[1:]) if error.ctx else ""
+
+
+def _sentence(text: str) -> str:
+    """A message of click in the form of ours: on one line, small at the beginning, no full stop."""
+    line = " ".join(text.split()).rstrip(".")
+    return line[:1].lower() + line[1:]

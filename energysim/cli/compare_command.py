@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from energysim.cli.options import estimate_options, output_options, print_result, read_shape
+from energysim.cli.options import Target, estimate_options, output_options, read_shape
 
 __all__ = ["command"]
 
@@ -25,6 +25,7 @@ __all__ = ["command"]
 def command(
     model: str,
     sparsity: tuple[str, ...],
+    hardware: str,
     shape: str | None,
     form: str | None,
     output: Path | None,
@@ -38,5 +39,6 @@ def command(
 
     if not sparsity:
         raise UsageError("compare needs --sparsity, e.g. --sparsity psconv:PSD4_P8,psconv:PSD1_P16")
-    report = estimate(model, sparsity, options.pop("hardware"), input=read_shape(shape), **options)
-    print_result(lambda form: render(report, form, by), form, output)
+    target = Target(form, output)
+    report = estimate(model, sparsity, hardware, input=read_shape(shape), **options)
+    target.put(lambda form: render(report, form, by))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from energysim.cli.options import estimate_options, output_options, print_result, read_shape
+from energysim.cli.options import Target, estimate_options, output_options, read_shape
 
 __all__ = ["command"]
 
@@ -18,6 +18,7 @@ __all__ = ["command"]
 def command(
     model: str,
     sparsity: tuple[str, ...],
+    hardware: str,
     shape: str | None,
     form: str | None,
     output: Path | None,
@@ -30,5 +31,6 @@ def command(
     """
     from energysim.walker import estimate
 
-    report = estimate(model, sparsity or "dense", options.pop("hardware"), input=read_shape(shape), **options)
-    print_result(report.render, form, output)
+    target = Target(form, output)
+    report = estimate(model, sparsity or "dense", hardware, input=read_shape(shape), **options)
+    target.put(report.render)

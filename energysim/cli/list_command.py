@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import click
 
+from energysim.cli.groups import NearGroup
+
 __all__ = ["command"]
 
 
-@click.group("list")
+@click.group("list", cls=NearGroup)
 def command() -> None:
     """List what can be named."""
 
@@ -70,7 +72,7 @@ def cost_models() -> None:
 
 @command.command("rules")
 def rules() -> None:
-    """List counting rules with their values; the first value is the default."""
+    """List counting rules; the first value is the default."""
     from energysim.mapping import PRESETS, RULE_VALUES
 
     rows = [

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["estimate_options", "output_options", "print_result", "read_shape"]
+__all__ = ["Target", "estimate_options", "output_options", "read_shape"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -37,7 +37,9 @@ estimate_options = _stack(
     click.option("--batch", type=int, help="Batch size; counts are for the whole batch."),
     click.option("--bits", help="Widths: 16, or w=8,a=8,acc=32; by default the hardware's."),
     click.option(
-        "--activations", help="Zero fractions: a number, TENSOR=NUMBER pairs (globs), or a JSON file."
+        "--activations",
+        metavar="ZEROS",
+        help="Zero fractions: a number, TENSOR=NUMBER pairs (globs), or a JSON file.",
     ),
     click.option("--format-weights", metavar="FORMAT", help="How sparse weights are stored."),
     click.option("--format-activations", metavar="FORMAT", help="How activations are stored in DRAM."),
@@ -55,7 +57,7 @@ estimate_options = _stack(
         show_default=True,
         help="What runs in place: epilogue, pool, none.",
     ),
-    click.option("--cost-model", help="By default the one the hardware is written for."),
+    click.option("--cost-model", metavar="NAME", help="By default the one the hardware is written for."),
     click.option("--allow-unknown", is_flag=True, help="Leave operators of unknown cost out, and say so."),
 )
 
@@ -84,12 +86,37 @@ def read_shape(text: str | None) -> tuple[int, ...] | None:
     return tuple(map(int, parts))
 
 
-def print_result(render: Callable[[str], str], form: str | None, output: Path | None) -> None:
-    """Print a result, or write it to a file in one step."""
-    from energysim.report.files import form_of, write_text
+class Target:
+    """Where a result goes, and in which format; wrong options are found before anything is computed.
 
-    if output is None:
-        click.echo(render(form or "table"), nl=False)
-    else:
-        write_text(output, render(form or form_of(output)))
-        click.echo(f"wrote {output}", err=True)
+    Parameters
+    ----------
+    form : str or None
+        By default a table, or what the suffix of the file asks for.
+    output : Path or None
+        None is stdout.
+    """
+
+    def __init__(self, form: str | None, output: Path | None) -> None:
+        from energysim.errors import UsageError
+        from energysim.report.files import form_of
+
+        self.output = output
+        if output is None:
+            self.form = form or "table"
+            return
+        self.form = form or form_of(output)
+        if output.is_dir():
+            raise UsageError(f"{output}: cannot be written: it is a directory")
+        if not output.parent.is_dir():
+            raise UsageError(f"{output}: cannot be written: there is no directory {str(output.parent)!r}")
+
+    def put(self, render: Callable[[str], str]) -> None:
+        """Print what ``render`` makes of the format, or write it to the file in one step."""
+        if self.output is None:
+            click.echo(render(self.form), nl=False)
+            return
+        from energysim.report.files import write_text
+
+        write_text(self.output, render(self.form))
+        click.echo(f"wrote {self.output}", err=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from energysim.cli.groups import NearGroup
 from energysim.cli.options import read_shape
 
 __all__ = ["command"]
 
 
-@click.group("show")
+@click.group("show", cls=NearGroup)
 def command() -> None:
     """Show what a name stands for."""
 
@@ -48,28 +49,31 @@ def model(name: str, shape: str | None, classes: int | None) -> None:
     """Show the nodes of a model: operator, shapes, parameters, multiply-adds."""
     from tabulate import tabulate
 
+    from energysim.errors import UnknownOperatorError
     from energysim.graph.shapes import product, text
     from energysim.workload import MacWorkload, lower
     from energysim.zoo import load_model
 
     graph = load_model(name, read_shape(shape), classes)
-    rows, macs = [], 0
+    rows, macs, unknown = [], 0, 0
     for node in graph:
-        work = lower(graph, node)
-        own = work.nest.macs if isinstance(work, MacWorkload) else 0
         weights = sum(product(s) for s in node.op.parameters(graph.input_shapes(node)).values())
+        try:
+            work = lower(graph, node)
+            own = work.nest.macs if isinstance(work, MacWorkload) else 0
+            shown = f"{own:,}" if own else ""
+            macs += own
+        except UnknownOperatorError:
+            shown = "unknown"
+            unknown += 1
         outputs = " ".join(text(s) for s in graph.output_shapes(node))
-        rows.append(
-            [node.name, node.op.kind, outputs, f"{weights:,}" if weights else "", f"{own:,}" if own else ""]
-        )
-        macs += own
-    right = ["left", "left", "left", "right", "right"]
-    click.echo(
-        tabulate(
-            rows, ["node", "operator", "output", "parameters", "MACs"], colalign=right, disable_numparse=True
-        )
-    )
+        rows.append([node.name, node.op.kind, outputs, f"{weights:,}" if weights else "", shown])
+    header = ["node", "operator", "output", "parameters", "MACs"]
+    align = ["left", "left", "left", "right", "right"]
+    click.echo(tabulate(rows, header, colalign=align, disable_numparse=True))
     click.echo(f"\n{graph.name}: {graph.parameter_count():,} parameters, {macs:,} MACs, {len(graph)} nodes")
+    if unknown:
+        click.echo(f"NOT COUNTED: {unknown} operators of unknown cost")
 
 
 @command.command("scheme")

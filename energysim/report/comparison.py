@@ -1,114 +1,146 @@
-"""Schemes beside the first one: values and the factors by which they shrank."""
+"""Schemes beside a reference: values, and the factors by which they shrank."""
 
 from __future__ import annotations
 
-import csv
-import io
+from collections.abc import Callable
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from tabulate import tabulate
-
-from energysim.errors import UsageError
+from energysim.errors import UsageError, near_miss
+from energysim.report.blocks import part_titles
+from energysim.report.csv_form import csv_text
 from energysim.report.json_form import SCHEMA_VERSION, dump
-from energysim.report.rows import PARTS
-from energysim.report.totals import Totals, totals
-from energysim.units import engineering, pj_decimal
+from energysim.report.rows import PARTS, LayerRow
+from energysim.report.scales import ATTO, factor, scale_for
+from energysim.report.tables import Column, cell_text, github, markdown_text, plain
+from energysim.report.totals import Totals, grouped, totals
+from energysim.units import pj_decimal
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from energysim.report.report import Report
 
-__all__ = ["records", "render"]
+__all__ = ["QUANTITIES", "frame", "records", "render"]
 
-_QUANTITIES = ("macs", "weight_bits", "dram_bits", "buffer_bits", "energy_pj", "cycles")
+#: Quantity -> its exact value; energies in attojoules.
+QUANTITIES: dict[str, Callable[[Totals], int]] = {
+    "macs": lambda t: t.macs,
+    "effective_macs": lambda t: t.effective_macs,
+    "weight_bits": lambda t: t.weight_bits,
+    "stored_weight_bits": lambda t: t.stored_weight_bits,
+    "dram_bits": lambda t: t.total_dram_bits,
+    "buffer_bits": lambda t: t.buffer_bits,
+    "energy_pj": lambda t: t.total_energy_aj,
+    "cycles": lambda t: t.cycles,
+}
+
+#: Quantity -> heading and unit of the table for people.
+_SHOWN = {
+    "macs": ("MACs", ""),
+    "stored_weight_bits": ("weights", "bit"),
+    "dram_bits": ("DRAM", "bit"),
+    "buffer_bits": ("buffer", "bit"),
+    "energy_pj": ("energy", "J"),
+    "cycles": ("cycles", ""),
+}
+
+_GROUPS: dict[str, Callable[[LayerRow], str]] = {
+    "layer": lambda row: row.origin,
+    "part": lambda row: row.part,
+}
 
 
-def records(report: Report, by: str = "part") -> list[dict[str, Any]]:
-    """Return one record per part (or layer) and scheme.
+def _sums(report: Report, by: str) -> list[tuple[str, list[Totals]]]:
+    """The sums of every scheme, per layer of the original network or per part, and of all layers."""
+    if by not in _GROUPS:
+        raise UsageError(f"compare by {by!r}{near_miss(by, _GROUPS)} ({', '.join(_GROUPS)})")
+    runs = [grouped(run, _GROUPS[by]) for run in report.runs]
+    nothing = totals(report.runs[0], lambda row: False)
+    if by == "layer":
+        names = list(dict.fromkeys(name for run in runs for name in run))
+    else:
+        names = [part for part in PARTS if any(part in run for run in runs)]
+    found = [(name, [run.get(name, nothing) for run in runs]) for name in names]
+    return [*found, ("all", [report.totals(scheme) for scheme in report.schemes])]
+
+
+def records(report: Report, by: str = "part", reference: str | None = None) -> list[dict[str, Any]]:
+    """Return one record per part (or layer of the original network) and scheme.
 
     Each quantity has its value and, as ``<quantity>_factor``, reference / value rounded to six
-    significant digits (None where the value is 0). ``weight_bits`` includes side information.
+    significant digits (None where the value is 0). ``stored_weight_bits`` includes side information.
     """
+    first = report.schemes.index(report.run(reference).scheme) if reference else 0
     found = []
-    if by == "part":
-        names: list[tuple[str, str | None]] = [(title, part) for part, title in PARTS.items()] + [
-            ("all", None)
-        ]
-        rows = [(name, [report.totals(s, part) for s in report.schemes]) for name, part in names]
-        rows = [(name, sums) for name, sums in rows if any(s.cycles for s in sums)]
-    else:
-        origins = list(
-            dict.fromkeys(r.origin for run in report.runs for r in run.layers if r.folded_into is None)
-        )
-        rows = [
-            (o, [totals(run, lambda r, o=o: r.origin == o) for run in report.runs])  # type: ignore[misc]
-            for o in origins
-        ]
-    for name, sums in rows:
-        base = _values(sums[0])
+    rows = _sums(report, by)
+    for name, sums in rows if by == "part" else rows[:-1]:  # a layer may be called "all"
         for scheme, one in zip(report.schemes, sums, strict=True):
             record: dict[str, Any] = {by: name, "scheme": scheme}
-            for quantity, value in _values(one).items():
-                record[quantity] = pj_decimal(value) if quantity == "energy_pj" else value
-                record[f"{quantity}_factor"] = float(f"{base[quantity] / value:.6g}") if value else None
+            for quantity, value in QUANTITIES.items():
+                own, base = value(one), value(sums[first])
+                record[quantity] = pj_decimal(own) if quantity == "energy_pj" else own
+                record[f"{quantity}_factor"] = float(f"{base / own:.6g}") if own else None
             found.append(record)
     return found
 
 
-def _values(sums: Totals) -> dict[str, int]:
-    stored = sums.weight_bits + sums.side_bits
-    numbers = (sums.macs, stored, sums.total_dram_bits, sums.buffer_bits, sums.total_energy_aj, sums.cycles)
-    return dict(zip(_QUANTITIES, numbers, strict=True))
+def frame(report: Report, by: str = "layer", reference: str | None = None) -> pd.DataFrame:
+    """Return :func:`records` as a frame; energies and factors are float64."""
+    import pandas as pd
+
+    result = pd.DataFrame(records(report, by, reference))
+    floats = [name for name in result.columns if name.endswith(("_pj", "_factor"))]
+    return result.astype(dict.fromkeys(floats, float))
 
 
 def render(report: Report, form: str, by: str = "part") -> str:
-    """Return the comparison as table, markdown, csv or json text."""
-    rows = records(report, by)
+    """Return the comparison with the first scheme as table, markdown, csv or json text."""
     if form == "json":
+        setup = report.setup
         data = {
             "schema_version": SCHEMA_VERSION,
-            "model": report.setup.model,
-            "hardware": report.setup.hardware,
-            "hardware_digest": report.setup.hardware_digest,
+            "model": setup.model,
+            "hardware": setup.hardware,
+            "hardware_digest": setup.hardware_digest,
             "reference": report.schemes[0],
-            "batch": report.setup.batch,
-            "rows": rows,
+            "batch": setup.batch,
+            "rows": records(report, by),
         }
         return "".join(dump(data)) + "\n"
     if form == "csv":
-        file = io.StringIO()
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        return file.getvalue()
+        return csv_text(records(report, by))
     if form not in ("table", "markdown"):
         raise UsageError(f"unknown format {form!r} (table, csv, json, markdown)")
-    header = [by, "scheme", "MACs", "weights", "DRAM", "buffer", "energy", "cycles"]
-    lines = [[row[by], row["scheme"], *(_cell(row, q) for q in _QUANTITIES)] for row in rows]
     setup = report.setup
     title = (
         f"{setup.model} {setup.input}, batch {setup.batch}, on {setup.hardware}; "
-        f"in brackets the factor against {report.schemes[0]}"
+        f"factors against {report.schemes[0]}; weights with their side tables"
     )
-    table = tabulate(
-        lines,
-        header,
-        tablefmt="github" if markdown(form) else "simple",
-        colalign=["left", "left", *["right"] * len(_QUANTITIES)],
-        disable_numparse=True,
-    )
-    return f"{title}\n\n{table}\n"
+    columns, rules = _table(report, by)
+    if form == "markdown":
+        return f"## {markdown_text(title)}\n\n{github(columns)}\n"
+    return f"{title}\n\n{plain(columns, rules)}\n"
 
 
-def markdown(form: str) -> bool:
-    """Whether a format is markdown."""
-    return form == "markdown"
-
-
-def _cell(row: dict[str, Any], quantity: str) -> str:
-    value, factor = row[quantity], row[f"{quantity}_factor"]
-    if quantity == "energy_pj":
-        text = engineering(Fraction(value) / 10**12, "J")
-    else:
-        text = engineering(value, "bit" if quantity.endswith("_bits") else "")
-    return text if factor is None else f"{text} ({factor:.3g}x)"
+def _table(report: Report, by: str) -> tuple[list[Column], list[int]]:
+    """The columns, and the row before which a rule stands: layers that only run in place are left out."""
+    count, titles = len(report.runs), part_titles(report)
+    sums = [(name, group) for name, group in _sums(report, by) if any(one.total_dram_bits for one in group)]
+    labels = [cell_text(titles.get(name, name)) if not i else "" for name, _ in sums for i in range(count)]
+    columns = [
+        Column(by, tuple(labels), left=True),
+        Column("scheme", report.schemes * len(sums), left=True),
+    ]
+    for quantity, (title, unit) in _SHOWN.items():
+        value = QUANTITIES[quantity]
+        values = [[value(one) for one in group] for _, group in sums]
+        flat = [number for group in values for number in group]
+        scale = scale_for(flat, unit, ATTO if unit == "J" else Fraction(1)).with_room_for(flat)
+        shown = tuple(scale.show(number) for number in flat)
+        factors = tuple(factor(g[0], number) if i else "" for g in values for i, number in enumerate(g))
+        heading = f"{title} [{scale.unit}]" if scale.unit else title
+        columns.append(Column("", shown, heading))
+        if count > 1:
+            columns.append(Column("factor", factors, heading))
+    return columns, [(len(sums) - 1) * count]

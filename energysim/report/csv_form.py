@@ -1,24 +1,19 @@
-"""The layer table as CSV: full precision, one row per scheme and node, no totals."""
+"""Records as CSV: full precision, no totals."""
 
 from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Any
 
-from energysim.report.frames import layer_records
-
-if TYPE_CHECKING:
-    from energysim.report.report import Report
-
-__all__ = ["to_csv"]
+__all__ = ["csv_text"]
 
 
-def to_csv(report: Report) -> str:
-    """Return the layer table as CSV text with a header line."""
-    records = layer_records(report)
+def csv_text(records: Sequence[dict[str, Any]]) -> str:
+    """Return records of the same keys as CSV text with a header line; None is an empty field."""
     file = io.StringIO()
-    writer = csv.DictWriter(file, list(records[0]), lineterminator="\n")
+    writer = csv.DictWriter(file, list(records[0]) if records else [], lineterminator="\n")
     writer.writeheader()
     writer.writerows(records)
     return file.getvalue()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import secrets
 from pathlib import Path
 
 from energysim.errors import UsageError
@@ -24,25 +23,39 @@ def form_of(path: Path) -> str:
 def write_text(path: Path, text: str) -> None:
     """Write a file in one step: readers see the old content or the new, never half.
 
+    A file that exists keeps its permissions; what is no file (a pipe, a device) is written to.
+
     Raises
     ------
     UsageError
         If it cannot be written; nothing is left behind.
     """
-    temporary = ""
+    data = text.encode("utf-8", "backslashreplace")
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
-    except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from None
+        target = path.resolve()
+        if target.exists() and not (target.is_file() or target.is_dir()):
+            target.write_bytes(data)
+        else:
+            _replace(target, data)
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{path}: cannot be written: {reason}") from None
 
 
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
+def _replace(target: Path, data: bytes) -> None:
+    """Write a file beside the target and put it in the target's place."""
+    mode = None
+    if target.exists():
+        mode = target.stat().st_mode & 0o777
+        with target.open("ab"):  # fails as writing to it would: a directory, a file that is read-only
+            pass
+    temporary = target.with_name(f".energysim-{secrets.token_hex(8)}")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+        if mode is not None:
+            temporary.chmod(mode)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

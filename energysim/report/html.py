@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from html import escape
 from typing import TYPE_CHECKING
 
+from energysim.report.scales import ATTO, joules
 from energysim.report.totals import LEVELS
 from energysim.units import engineering
 
@@ -24,40 +26,37 @@ COLOURS = {
 
 
 def summary(report: Report) -> str:
-    """Return an HTML fragment."""
+    """Return an HTML fragment: totals per scheme, energy by level as numbers and as a bar."""
     setup = report.setup
-    heads = ("scheme", "MACs", "weights", "DRAM", "cycles", *LEVELS, "energy", "")
-    largest = max(report.totals(s).total_energy_aj for s in report.schemes) or 1
+    sums = {scheme: report.totals(scheme) for scheme in report.schemes}
+    largest = max(one.total_energy_aj for one in sums.values())
     rows = []
-    for scheme in report.schemes:
-        sums = report.totals(scheme)
+    for scheme, one in sums.items():
         cells = [
             escape(scheme),
-            engineering(sums.macs),
-            engineering(sums.weight_bits + sums.side_bits, "bit"),
-            engineering(sums.total_dram_bits, "bit"),
-            engineering(sums.cycles),
-            *(_joules(sums.energy_aj[level]) for level in LEVELS),
-            _joules(sums.total_energy_aj),
-            _bar({level: sums.energy_aj[level] / largest for level in LEVELS}),
+            engineering(one.macs),
+            engineering(one.stored_weight_bits, "bit"),
+            engineering(one.total_dram_bits, "bit"),
+            engineering(one.cycles),
+            *(joules(one.energy_aj[level] * ATTO) for level in LEVELS),
+            joules(one.total_energy_aj * ATTO),
+            _bar(one.energy_aj, largest),
         ]
-        rows.append("<tr>" + "".join(f'<td style="text-align:right">{c}</td>' for c in cells) + "</tr>")
-    title = f"{escape(setup.model)} {setup.input}, batch {setup.batch}, on {escape(setup.hardware)}"
-    head = "".join(f"<th>{h}</th>" for h in heads)
+        rows.append("".join(f'<td style="text-align:right">{cell}</td>' for cell in cells))
+    heads = ("scheme", "MACs", "weights", "DRAM", "cycles", *LEVELS, "energy", "")
+    title = f"{setup.model} {setup.input}, batch {setup.batch}, on {setup.hardware}"
     return (
-        f"<div><b>{title}</b><br><small>{escape(setup.zeros)}</small>"
-        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+        f"<div><b>{escape(title)}</b><br/><small>{escape(setup.zeros)}</small>"
+        f"<table><thead><tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr></thead>"
+        f"<tbody>{''.join(f'<tr>{row}</tr>' for row in rows)}</tbody></table></div>"
     )
 
 
-def _joules(energy_aj: int) -> str:
-    return engineering(energy_aj / 10**18, "J")
-
-
-def _bar(shares: dict[str, float]) -> str:
-    parts = "".join(
-        f'<span title="{level}" style="display:inline-block;height:0.9em;width:{100 * share:.2f}%;'
-        f'background:{COLOURS[level]}"></span>'
-        for level, share in shares.items()
+def _bar(energy_aj: dict[str, int], largest: int) -> str:
+    """A strip as long as its share of the largest energy, a piece per level."""
+    pieces = "".join(
+        f'<span title="{level}" style="display:inline-block;height:0.9em;'
+        f'width:{float(Fraction(100 * energy_aj[level], largest or 1)):.2f}%;background:{colour}"></span>'
+        for level, colour in COLOURS.items()
     )
-    return f'<div style="width:16em;text-align:left;white-space:nowrap;font-size:1em">{parts}</div>'
+    return f'<div style="width:16em;text-align:left;white-space:nowrap;font-size:1em">{pieces}</div>'

@@ -1,9 +1,12 @@
-"""The report as JSON, and back. Exact: counts are integers, energies decimals of up to 18 places."""
+"""The report as JSON, and back. Exact: counts are integers, energies decimals with six places.
+
+Tables are written as the names of their columns and a list of values per row, in network order.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from decimal import Decimal
 from fractions import Fraction
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from energysim.errors import UsageError
 from energysim.report.rows import AccessRow, ConstantUse, LayerRow, Run, Setup
+from energysim.report.totals import totals
 from energysim.units import aj_from_pj, pj_decimal
 
 if TYPE_CHECKING:
@@ -24,30 +28,19 @@ SCHEMA_VERSION = 1
 def to_json(report: Report) -> str:
     """Return the report as JSON text with a fixed order of keys."""
     from energysim import __version__
-    from energysim.report.totals import totals
 
-    runs = []
-    for run in report.runs:
-        whole = totals(run)
-        runs.append(
-            {
-                "scheme": run.scheme,
-                "totals": {
-                    "macs": whole.macs,
-                    "effective_macs": whole.effective_macs,
-                    "weight_bits": whole.weight_bits,
-                    "side_bits": whole.side_bits,
-                    "dram_bits": whole.total_dram_bits,
-                    "cycles": whole.cycles,
-                    "energy_pj": pj_decimal(whole.total_energy_aj),
-                },
-                "left_dense": [list(item) for item in run.left_dense],
-                "assumed": list(run.assumed),
-                "uncounted": list(run.uncounted),
-                "layers": _table(run.layers, LayerRow),
-                "accesses": _table(run.accesses, AccessRow),
-            }
-        )
+    runs = [
+        {
+            "scheme": run.scheme,
+            "totals": _totals(run),
+            "left_dense": [list(item) for item in run.left_dense],
+            "assumed": list(run.assumed),
+            "uncounted": list(run.uncounted),
+            "layers": _table(run.layers, LayerRow),
+            "accesses": _table(run.accesses, AccessRow),
+        }
+        for run in report.runs
+    ]
     setup = {f.name: _plain(getattr(report.setup, f.name)) for f in fields(Setup)}
     setup["constants"] = _table(report.setup.constants, ConstantUse)
     data = {"schema_version": SCHEMA_VERSION, "energysim": __version__, "setup": setup, "runs": runs}
@@ -77,21 +70,37 @@ def dump(value: Any, indent: str = "") -> Iterator[str]:
         yield json.dumps(value, ensure_ascii=True, allow_nan=False)
 
 
+def _totals(run: Run) -> dict[str, Any]:
+    whole = totals(run)
+    return {
+        "macs": whole.macs,
+        "effective_macs": whole.effective_macs,
+        "weight_bits": whole.weight_bits,
+        "side_bits": whole.side_bits,
+        "dram_bits": whole.total_dram_bits,
+        "cycles": whole.cycles,
+        "energy_pj": pj_decimal(whole.total_energy_aj),
+    }
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Fraction):
         return value.numerator if value.denominator == 1 else f"{value.numerator}/{value.denominator}"
     return list(value) if isinstance(value, tuple) else value
 
 
+def _shown(name: str) -> str:
+    """The name of a field in the file: energies [aJ] are written in pJ."""
+    return "energy_pj" if name == "energy_aj" else name
+
+
 def _table(rows: tuple[Any, ...], kind: type) -> dict[str, Any]:
-    """A table by columns' names and rows of values; energies [aJ] are written in pJ."""
     names = [f.name for f in fields(kind)]
-    shown = ["energy_pj" if n == "energy_aj" else n for n in names]
     values = [
         [pj_decimal(getattr(row, n)) if n == "energy_aj" else _plain(getattr(row, n)) for n in names]
         for row in rows
     ]
-    return {"columns": shown, "rows": values}
+    return {"columns": [_shown(n) for n in names], "rows": values}
 
 
 def from_json(text: str) -> Report:
@@ -100,51 +109,108 @@ def from_json(text: str) -> Report:
     Raises
     ------
     UsageError
-        If the text is no such report, or of another schema version.
+        If the text is no such report, of another schema version, or its totals are not those of
+        its rows.
     """
-    from energysim.report.report import Report
-
     try:
         data = json.loads(text, parse_float=Decimal)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, ArithmeticError) as error:
         raise UsageError(f"not a report: {error}") from None
     version = data.get("schema_version") if isinstance(data, dict) else None
     if version != SCHEMA_VERSION:
-        raise UsageError(f"not a report of schema version {SCHEMA_VERSION}, but {version!r}")
+        raise UsageError(f"not a report of schema version {SCHEMA_VERSION}, but {str(version)[:40]!r}")
     try:
-        setup = dict(data["setup"])
-        setup["constants"] = _rows(setup["constants"], ConstantUse)
-        setup["assumed"] = tuple(setup["assumed"])
-        setup["clock_hz"] = Fraction(setup["clock_hz"])
-        runs = tuple(
-            Run(
-                run["scheme"],
-                _rows(run["layers"], LayerRow),
-                _rows(run["accesses"], AccessRow),
-                tuple((str(n), str(r)) for n, r in run["left_dense"]),
-                tuple(run["assumed"]),
-                tuple(run["uncounted"]),
-            )
-            for run in data["runs"]
+        return _read(data)
+    except KeyError as error:
+        raise UsageError(f"not a complete report: it has no {error}") from None
+    except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise UsageError(f"not a complete report: {error}") from None
+
+
+def _read(data: dict[str, Any]) -> Report:
+    from energysim.report.report import Report
+
+    given = dict(data["setup"])
+    given["constants"] = _rows(given["constants"], ConstantUse)
+    setup = _value(Setup, [given.pop(f.name) for f in fields(Setup)])
+    if given:
+        raise ValueError(f"its setup has an unknown key {next(iter(given))!r}")
+    runs = []
+    for entry in data["runs"]:
+        run = Run(
+            _read_text(entry["scheme"]),
+            _rows(entry["layers"], LayerRow),
+            _rows(entry["accesses"], AccessRow),
+            tuple((_read_text(node), _read_text(reason)) for node, reason in entry["left_dense"]),
+            _read_texts(entry["assumed"]),
+            _read_texts(entry["uncounted"]),
         )
-        if not runs:
-            raise ValueError("it has no run")
-        return Report(Setup(**setup), runs)
-    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise UsageError(f"not a complete report: {type(error).__name__}: {error}") from None
+        nodes = {row.node for row in run.layers}
+        lost = next((row.node for row in run.accesses if row.node not in nodes), None)
+        if lost is not None:
+            raise ValueError(f"an access of {lost!r}, which is no layer")
+        if _totals(run) != entry["totals"]:
+            raise ValueError(f"the totals of {run.scheme!r} are not those of its rows")
+        runs.append(run)
+    if not runs:
+        raise ValueError("it has no run")
+    return Report(setup, tuple(runs))
 
 
 def _rows(table: dict[str, Any], kind: type) -> tuple[Any, ...]:
-    names = [f.name for f in fields(kind)]
-    shown = ["energy_pj" if n == "energy_aj" else n for n in names]
+    shown = [_shown(f.name) for f in fields(kind)]
     if table["columns"] != shown:
         raise ValueError(f"columns {table['columns']} where {shown} are expected")
-    found = []
-    for row in table["rows"]:
-        values = dict(zip(names, row, strict=True))
-        if "energy_aj" in values:
-            values["energy_aj"] = aj_from_pj(values["energy_aj"])
-        if "utilisation" in values:
-            values["utilisation"] = Fraction(values["utilisation"])
-        found.append(kind(**values))
-    return tuple(found)
+    return tuple(_value(kind, row) for row in table["rows"])
+
+
+def _value(kind: type, values: list[Any]) -> Any:
+    """A row from its plain values, each checked against the type of its field."""
+    made = {}
+    for field, value in zip(fields(kind), values, strict=True):
+        read = aj_from_pj if field.name == "energy_aj" else _READERS[str(field.type)]
+        try:
+            made[field.name] = read(value)
+        except (TypeError, ValueError, ArithmeticError) as error:
+            raise ValueError(f"{_shown(field.name)} of a {kind.__name__}: {error}") from None
+    return kind(**made)
+
+
+def _read_text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"a text is expected, not {value!r:.40}")
+    return value
+
+
+def _read_texts(value: Any) -> tuple[str, ...]:
+    return tuple(_read_text(item) for item in value)
+
+
+def _read_count(value: Any) -> int:
+    if type(value) is not int:
+        raise ValueError(f"a whole number is expected, not {value!r:.40}")
+    return value
+
+
+def _read_flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"true or false is expected, not {value!r:.40}")
+    return value
+
+
+def _read_fraction(value: Any) -> Fraction:
+    if type(value) is not int and not isinstance(value, str):
+        raise ValueError(f"a whole number or a text n/d is expected, not {value!r:.40}")
+    return Fraction(value)
+
+
+#: Type of a field, as it is written in :mod:`energysim.report.rows` -> how its value is read.
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "int": _read_count,
+    "str": _read_text,
+    "bool": _read_flag,
+    "Fraction": _read_fraction,
+    "str | None": lambda value: None if value is None else _read_text(value),
+    "tuple[str, ...]": _read_texts,
+    "tuple[ConstantUse, ...]": lambda value: value,
+}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from energysim.errors import UsageError, near_miss
-from energysim.report.rows import PARTS, LayerRow, Run, Setup
+from energysim.report.rows import PARTS, Run, Setup
 from energysim.report.totals import Totals, totals
 
 if TYPE_CHECKING:
@@ -18,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "Report"]
 
 FORMATS = ("table", "csv", "json", "markdown")
+
+#: What totals can be asked for -> the parts they sum.
+_SUMS = {**{part: (part,) for part in PARTS}, "mac": tuple(part for part in PARTS if part != "other")}
 
 
 @dataclass(frozen=True, repr=False)
@@ -60,15 +62,12 @@ class Report:
         part : {"convolution", "linear", "matmul", "other", "mac"}, optional
             Which layers; ``mac`` are all but ``other``; by default all.
         """
-        accepted = [*PARTS, "mac"]
-        if part is not None and part not in accepted:
-            raise UsageError(f"unknown part {part!r}{near_miss(part, accepted)} ({', '.join(accepted)})")
-        keep: Callable[[LayerRow], bool] = lambda row: True  # noqa: E731
-        if part == "mac":
-            keep = lambda row: row.part != "other"  # noqa: E731
-        elif part is not None:
-            keep = lambda row: row.part == part  # noqa: E731
-        return totals(self.run(scheme), keep)
+        if part is None:
+            return totals(self.run(scheme))
+        if part not in _SUMS:
+            raise UsageError(f"unknown part {part!r}{near_miss(part, _SUMS)} ({', '.join(_SUMS)})")
+        kept = _SUMS[part]
+        return totals(self.run(scheme), lambda row: row.part in kept)
 
     def assumed_share(self, scheme: str | None = None) -> Fraction:
         """Return the share of the energy that rests on assumed constants, exact."""
@@ -79,7 +78,7 @@ class Report:
         return Fraction(resting, total) if total else Fraction(0)
 
     def to_frame(self, table: str = "layers") -> pd.DataFrame:
-        """Return a tidy frame.
+        """Return a tidy frame; its columns are documented in :mod:`energysim.report.frames`.
 
         Parameters
         ----------
@@ -97,11 +96,25 @@ class Report:
         chosen = frame[frame["scheme"] == self.run(scheme).scheme]
         return chosen.drop(columns="scheme").set_index("node")
 
-    def compare(self, reference: str | None = None) -> pd.DataFrame:
-        """Return every scheme beside a reference (the first one), summed by origin, with factors."""
-        from energysim.report import frames
+    def compare(self, reference: str | None = None, by: str = "layer") -> pd.DataFrame:
+        """Return every scheme beside a reference, with the factors by which it shrank.
 
-        return frames.compare(self, self.runs[0].scheme if reference is None else reference)
+        Parameters
+        ----------
+        reference : str, optional
+            By default the first scheme, the dense network.
+        by : {"layer", "part"}
+            Sums by layer of the original network, whatever a scheme made of it, or by part.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``layer`` or ``part``, ``scheme``, and for each quantity its value and
+            ``<quantity>_factor`` = reference / value, missing where the value is 0.
+        """
+        from energysim.report import comparison
+
+        return comparison.frame(self, by, reference)
 
     def to_json(self) -> str:
         """Return the report as JSON text: exact, without path, time or host name."""
@@ -118,14 +131,15 @@ class Report:
 
     def render(self, form: str = "table") -> str:
         """Return the report as text in one of :data:`FORMATS`."""
+        if form not in FORMATS:
+            raise UsageError(f"unknown format {form!r}{near_miss(form, FORMATS)} ({', '.join(FORMATS)})")
         if form == "json":
             return self.to_json()
         if form == "csv":
-            from energysim.report.csv_form import to_csv
+            from energysim.report.csv_form import csv_text
+            from energysim.report.frames import layer_records
 
-            return to_csv(self)
-        if form not in FORMATS:
-            raise UsageError(f"unknown format {form!r}{near_miss(form, FORMATS)} ({', '.join(FORMATS)})")
+            return csv_text(layer_records(self))
         from energysim.report.text import render
 
         return render(self, markdown=form == "markdown")
@@ -146,6 +160,3 @@ class Report:
         from energysim.report.html import summary
 
         return summary(self)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"setup": self.setup, "runs": self.runs}

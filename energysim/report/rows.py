@@ -7,13 +7,8 @@ from fractions import Fraction
 
 __all__ = ["PARTS", "AccessRow", "ConstantUse", "LayerRow", "Run", "Setup"]
 
-#: Kinds of rows that totals are given for.
-PARTS = {
-    "convolution": "convolutions",
-    "linear": "classifier (linear layers)",
-    "matmul": "products of computed tensors",
-    "other": "other layers",
-}
+#: Kinds of rows that totals are given for; ``matmul`` are products of two computed tensors.
+PARTS = ("convolution", "linear", "matmul", "other")
 
 
 @dataclass(frozen=True)
@@ -27,7 +22,7 @@ class LayerRow:
     scheme : str
         Scheme that made the node (``dense`` where it was left alone).
     kind, part : str
-        Operator, and the key of :data:`PARTS`.
+        Operator, and one of :data:`PARTS`.
     phase : str
         ``forward``.
     folded_into : str or None

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from energysim.report.rows import LayerRow, Run
+from energysim.report.rows import AccessRow, LayerRow, Run
 
-__all__ = ["LEVELS", "Totals", "totals"]
+__all__ = ["LEVELS", "Totals", "grouped", "totals"]
 
 #: Levels in the order of the tables; ``vector`` are the operations that are no multiply-adds.
 LEVELS = ("mac", "register", "buffer", "dram", "vector")
+
+_TENSORS = ("weights", "inputs", "outputs")
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,12 @@ class Totals:
     ----------
     dense_macs, macs, effective_macs, other_ops, weight_bits, side_bits, compulsory_bits, cycles : int
     energy_aj : dict of str to int
-        By level.
+        By level [aJ].
     dram_bits : dict of str to int
-        By tensor; partial sums count with the outputs.
+        By tensor [bit]: ``weights``, ``inputs``, ``outputs``; partial sums count with the outputs.
     buffer_bits : int
+    expected : bool
+        Whether some access is an expectation over random zeros.
     """
 
     dense_macs: int
@@ -39,6 +43,12 @@ class Totals:
     energy_aj: dict[str, int]
     dram_bits: dict[str, int]
     buffer_bits: int
+    expected: bool
+
+    @property
+    def stored_weight_bits(self) -> int:
+        """Weights with their side information [bit]."""
+        return self.weight_bits + self.side_bits
 
     @property
     def total_energy_aj(self) -> int:
@@ -59,36 +69,46 @@ class Totals:
         return Fraction(self.cycles) / clock_hz / images
 
 
+def grouped(run: Run, key: Callable[[LayerRow], str]) -> dict[str, Totals]:
+    """Return the sums over the rows of a run by a key of theirs, in network order."""
+    keys = {row.node: key(row) for row in run.layers}
+    layers: dict[str, list[LayerRow]] = {name: [] for name in keys.values()}
+    accesses: dict[str, list[AccessRow]] = {name: [] for name in layers}
+    for row in run.layers:
+        layers[keys[row.node]].append(row)
+    for access in run.accesses:
+        accesses[keys[access.node]].append(access)
+    return {name: _summed(layers[name], accesses[name]) for name in layers}
+
+
 def totals(run: Run, keep: Callable[[LayerRow], bool] = lambda row: True) -> Totals:
     """Return the sums over the rows of a run that ``keep`` accepts."""
     rows = [row for row in run.layers if keep(row)]
     nodes = {row.node for row in rows}
-    energy = dict.fromkeys(LEVELS, 0)
-    dram = {"weights": 0, "inputs": 0, "outputs": 0}
-    buffer = 0
-    for access in run.accesses:
-        if access.node not in nodes:
-            continue
-        energy[access.level] = energy.get(access.level, 0) + access.energy_aj
-        if access.level == "dram":
-            tensor = "outputs" if access.tensor == "partial_sums" else access.tensor.partition("_")[0]
-            dram[tensor] = dram.get(tensor, 0) + access.bits
-        elif access.level == "buffer":
-            buffer += access.bits
+    return _summed(rows, [access for access in run.accesses if access.node in nodes])
 
-    def add(name: str) -> int:
-        return sum(int(getattr(row, name)) for row in rows)
 
+def _summed(layers: Sequence[LayerRow], accesses: Sequence[AccessRow]) -> Totals:
+    energy, dram, buffer = dict.fromkeys(LEVELS, 0), dict.fromkeys(_TENSORS, 0), 0
+    for row in accesses:
+        energy[row.level] = energy.get(row.level, 0) + row.energy_aj
+        if row.level == "dram":
+            # A second computed input (inputs_2) counts with the inputs.
+            tensor = "outputs" if row.tensor == "partial_sums" else row.tensor.partition("_")[0]
+            dram[tensor] = dram.get(tensor, 0) + row.bits
+        elif row.level == "buffer":
+            buffer += row.bits
     return Totals(
-        add("dense_macs"),
-        add("macs"),
-        add("effective_macs"),
-        add("other_ops"),
-        add("weight_bits"),
-        add("side_bits"),
-        add("compulsory_bits"),
-        add("cycles"),
-        energy,
-        dram,
-        buffer,
+        dense_macs=sum(row.dense_macs for row in layers),
+        macs=sum(row.macs for row in layers),
+        effective_macs=sum(row.effective_macs for row in layers),
+        other_ops=sum(row.other_ops for row in layers),
+        weight_bits=sum(row.weight_bits for row in layers),
+        side_bits=sum(row.side_bits for row in layers),
+        compulsory_bits=sum(row.compulsory_bits for row in layers),
+        cycles=sum(row.cycles for row in layers),
+        energy_aj=energy,
+        dram_bits=dram,
+        buffer_bits=buffer,
+        expected=any(row.expected for row in accesses),
     )
