@@ -151,7 +151,7 @@ def undominated(points: IntArray) -> IntArray:
     rest = points[:, np.lexsort(points[::-1])]
     kept = []
     while rest.shape[1]:
-        first = rest[:, 0]
+        first = rest[:, 0].copy()
         kept.append(first)
         rest = rest[:, (rest[0] < first[0]) | (rest[1] < first[1]) | (rest[2] < first[2])]
     return np.stack(kept, axis=1) if kept else points
