@@ -148,10 +148,13 @@ def undominated(points: IntArray) -> IntArray:
 
     Of columns that are equal in these rows, the one that is lowest in the other rows is kept.
     """
-    rest = points[:, np.lexsort(points[::-1])]
-    kept = []
+    rest, kept = points, []
+    # Whatever is least in a growing function of the three is dominated by none, and beats many.
+    size = (rest[:3] / np.maximum(rest[:3].max(axis=1, initial=0), 1)[:, None]).sum(axis=0)
     while rest.shape[1]:
-        first = rest[:, 0].copy()
-        kept.append(first)
-        rest = rest[:, (rest[0] < first[0]) | (rest[1] < first[1]) | (rest[2] < first[2])]
+        ties = rest[:, size == size.min()]
+        least = ties[:, np.lexsort(ties[::-1])[0]].copy()
+        kept.append(least)
+        better = (rest[0] < least[0]) | (rest[1] < least[1]) | (rest[2] < least[2])
+        rest, size = rest[:, better], size[better]
     return np.stack(kept, axis=1) if kept else points
