@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from energysim.graph import BatchNorm, LayerGraph, Node
-from energysim.graph.shapes import product
+from energysim.graph.shapes import Shape, product
 from energysim.inference.base import Images, Plan
 from energysim.inference.direct import ReferencePlan
 from energysim.inference.reference.types import Array
 from energysim.inference.weights import FloatArray, Weights, bell
+from energysim.units import ceil_div
 
 __all__ = ["calibrate", "random_images", "ranges"]
 
@@ -20,6 +21,9 @@ _FLOOR = 1e-3
 
 def random_images(graph: LayerGraph, count: int, seed: int = 0) -> FloatArray | dict[str, FloatArray]:
     """Return images of mean 0 and variance 1, the same on every machine.
+
+    Squares of 1, 2, 4, ... pixels with a random value each, added up: like photographs, and unlike
+    white noise, they differ at all scales, so that deep layers do not see the same average everywhere.
 
     Parameters
     ----------
@@ -37,8 +41,24 @@ def random_images(graph: LayerGraph, count: int, seed: int = 0) -> FloatArray | 
     found = {}
     for name in graph.inputs:
         shape = (count, *graph.tensor(name).shape[1:])
-        found[name] = bell(product(shape), seed, f"image {name}").reshape(shape)
+        found[name] = _squares(shape, seed, name)
     return found if len(found) > 1 else next(iter(found.values()))
+
+
+def _squares(shape: Shape, seed: int, name: str) -> FloatArray:
+    """Return (N, C, H, W) as a sum of squares of all sizes; other shapes are plain noise."""
+    if len(shape) != 4:
+        return bell(product(shape), seed, f"image {name}").reshape(shape)
+    n, c, h, w = shape
+    octaves = max(1, max(h, w).bit_length() - 1)
+    found = np.zeros(shape, np.float32)
+    for octave in range(octaves):
+        size = 1 << octave
+        grid = (n, c, ceil_div(h, size), ceil_div(w, size))
+        values = bell(product(grid), seed, f"image {name} {size}").reshape(grid)
+        found += values.repeat(size, axis=2)[:, :, :h].repeat(size, axis=3)[:, :, :, :w]
+    found *= np.float32(octaves**-0.5)
+    return found
 
 
 class _Calibrating(ReferencePlan):
