@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from energysim.graph import Conv2d
-from energysim.inference.fast.layout import SLACK, Array, Plane, stride_of, window
+from energysim.inference.fast.layout import Array, Plane, stride_of, window
 from energysim.kernels import IntArray, Kernel
 
-__all__ = ["Convolution", "Geometry", "Operand", "operand_sizes"]
+__all__ = ["Convolution", "Geometry", "Operand"]
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,9 @@ class Operand:
             down, right = reach.get(phase, (0, 0))
             reach[phase] = max(down, i // g.stride[0]), max(right, j // g.stride[1])
         down, right = (max(r[axis] for r in reach.values()) for axis in (0, 1))
-        pitch = g.target.pitch if g.target.pitch >= cols + right else cols + right
+        pitch = g.target.pitch
+        if pitch < cols + right:
+            raise ValueError(f"the rows of the output, {pitch} apart, have no room for {cols + right} columns")
         channel = stride_of((rows + down) * pitch)
         order = {phase: number for number, phase in enumerate(sorted(reach))}
         taps = np.array(
@@ -152,11 +154,6 @@ class Operand:
         return load
 
 
-def operand_sizes(operand: Operand) -> int:
-    """Return the floats of scratch an operand needs, vector loads past the end included."""
-    return operand.size + SLACK if operand.size else 0
-
-
 @dataclass(frozen=True, eq=False)
 class Convolution:
     """A convolution with everything folded into it.
@@ -186,8 +183,3 @@ class Convolution:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "operand", Operand.of(self.geometry))
-
-    @property
-    def direct_output(self) -> bool:
-        """Whether a flat path may write the output map itself."""
-        return self.operand.pitch == self.geometry.target.pitch

@@ -15,7 +15,6 @@ so additions, concatenations and splits work on whole planes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,17 +96,26 @@ class Plane:
             rows.reshape(*rows.shape[:-1], self.height, self.pitch)[..., self.width :] = 0
 
 
-def planes(graph: LayerGraph) -> Mapping[tuple[int, int], Plane]:
-    """Return the plane of every map size (H, W) in a graph: room for the padding of all readers."""
+def planes(graph: LayerGraph) -> dict[tuple[int, int], Plane]:
+    """Return the plane of every map size (H, W) in a graph.
+
+    It has room for the padding of all convolutions that read such maps. The gap also takes the
+    columns that a convolution with a stride, or without padding, computes beyond its last one,
+    so that every convolution writes its output where it stays.
+    """
     pads: dict[tuple[int, int], list[int]] = {}
     for tensor in graph.tensors.values():
         if len(tensor.shape) == 4:
             pads.setdefault((tensor.shape[2], tensor.shape[3]), [0, 0, 0, 0])
     for node in graph.nodes:
         if isinstance(node.op, Conv2d):
-            height, width = graph.tensors[node.inputs[0]].shape[2:]
-            known = pads[height, width]
-            pads[height, width] = [max(a, b) for a, b in zip(known, node.op.padding, strict=True)]
+            source, target = (graph.tensors[t].shape[2:] for t in (*node.inputs, *node.outputs))
+            known = pads[source[0], source[1]]
+            known[:] = [max(a, b) for a, b in zip(known, node.op.padding, strict=True)]
+            if source != target or node.op.stride != (1, 1):
+                beyond = (node.op.window[1] - 1) * node.op.dilation[1] // node.op.stride[1]
+                known = pads[target[0], target[1]]
+                known[3] = max(known[3], beyond)
     return {size: Plane(*size, (p[0], p[1], p[2], p[3])) for size, p in pads.items()}
 
 

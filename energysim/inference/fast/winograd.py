@@ -1,0 +1,206 @@
+"""Winograd convolution F(m x m, 3 x 3) for dense layers, transforms as single matrix products.
+
+Source: Winograd, "Arithmetic complexity of computations", SIAM 1980; Lavin and Gray, "Fast
+algorithms for convolutional neural networks", CVPR 2016. With n = m + 2, for a tile d of n x n
+inputs and a window g of 3 x 3::
+
+    Y = AT [ (G g GT) * (BT d B) ] A       (* element by element)
+
+Applied to all tiles at once, ``BT d B`` is one product of the Kronecker square of BT
+(n^2 x n^2) with a matrix (n^2, C * tiles), and the element-wise product is a batch of n^2 products
+(M x C) (C x tiles). AT, G and BT follow exactly from n - 1 points and infinity (Cook-Toom).
+
+A transform path multiplies 9 m^2 / n^2 times less than the layer counts, and rounds otherwise: it
+is named in a plan, and ``winograd=False`` keeps it out.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import cache, partial
+from typing import ClassVar
+
+import numpy as np
+
+from energysim.inference.fast.blas import gemm_call
+from energysim.inference.fast.geometry import Convolution
+from energysim.inference.fast.layout import Array, Plane, window
+from energysim.inference.fast.path import Buffers, Call, Path
+
+__all__ = ["Winograd2", "Winograd4", "filters", "transforms"]
+
+#: Floats of a block of transformed tiles, inputs and outputs together.
+_BLOCK = 1 << 19
+#: Floats of transformed weights that stay in the third-level cache when every block reads them again.
+_KEPT = 1 << 20
+_POINTS = {2: "0 1 -1", 4: "0 1 -1 2 -2"}
+
+
+@cache
+def transforms(m: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    """Return AT (m, n), G (n, 3) and BT (n, n) in float64."""
+    points = [Fraction(p) for p in _POINTS[m].split()]
+    n = m + 2
+    at = [[p**i for p in points] + [Fraction(i == m - 1)] for i in range(m)]
+    g, bt = [], []
+    for j, p in enumerate(points):
+        others = points[:j] + points[j + 1 :]
+        scale = Fraction(1)
+        for other in others:
+            scale *= p - other
+        g.append([p**k / scale for k in range(3)])
+        bt.append([*_polynomial(others), Fraction(0)])
+    g.append([Fraction(0), Fraction(0), Fraction(1)])
+    bt.append(_polynomial(points))
+    assert len(bt) == n
+    a, b, c = (np.array([[float(v) for v in row] for row in rows]) for rows in (at, g, bt))
+    return a, b, c
+
+
+def _polynomial(roots: list[Fraction]) -> list[Fraction]:
+    """Coefficients of the product of (x - root), lowest power first."""
+    found = [Fraction(1)]
+    for root in roots:
+        found = [a - root * b for a, b in zip([Fraction(0), *found], [*found, Fraction(0)], strict=True)]
+    return found
+
+
+def filters(weights: Array, m: int) -> Array:
+    """Return G g GT of all windows, float32 (n^2, M, C), computed in float64."""
+    _, g, _ = transforms(m)
+    moved = np.einsum("ir,js,mcrs->ijmc", g, g, weights.astype(np.float64), optimize=True)
+    return np.ascontiguousarray(moved.reshape(-1, *weights.shape[:2]), dtype=np.float32)
+
+
+def covers(conv: Convolution) -> bool:
+    """Return whether a convolution has the form Winograd's transforms compute."""
+    g = conv.geometry
+    return g.flat and g.groups == 1 and g.window == (3, 3) and g.dilation == (1, 1)
+
+
+class Winograd4(Path):
+    """F(4 x 4, 3 x 3): 4 times fewer multiplications."""
+
+    name = "winograd4"
+    transform = True
+    m: ClassVar[int] = 4
+
+    def __init__(self, conv: Convolution) -> None:
+        super().__init__(conv)
+        at, _, bt = transforms(self.m)
+        self._weights = filters(conv.weights, self.m)
+        self._into = np.kron(bt, bt).astype(np.float32)
+        self._out = np.kron(at, at).astype(np.float32)
+
+    @classmethod
+    def fits(cls, conv: Convolution) -> bool:
+        return covers(conv)
+
+    @property
+    def packed(self) -> tuple[Array, ...]:
+        return self._weights, self._into, self._out
+
+    @property
+    def _grid(self) -> tuple[int, int]:
+        """Tiles down and across."""
+        g = self.conv.geometry
+        return -(-g.target.height // self.m), -(-g.target.width // self.m)
+
+    @property
+    def _rows(self) -> int:
+        """Tile rows of a block."""
+        g, (down, across) = self.conv.geometry, self._grid
+        if self._weights.size > _KEPT:
+            return down
+        each = len(self._weights) * (g.channels + g.filters) * across
+        return max(1, min(down, _BLOCK // each))
+
+    @property
+    def scratch(self) -> int:
+        g, tiles = self.conv.geometry, self._rows * self._grid[1]
+        n, channels, filters = len(self._weights), g.channels, g.filters
+        return tiles * (n * max(channels, filters) * 2 + self.m**2 * filters)
+
+    def bind(self, to: Buffers) -> list[Call]:
+        down, _ = self._grid
+        starts = range(0, down, self._rows)
+        units = [(image, start) for image in range(len(to.source)) for start in starts]
+        calls: list[Call] = []
+        for unit in to.share.of(len(units)):
+            image, start = units[unit]
+            calls += self._block(to, image, start, min(down, start + self._rows))
+        return calls
+
+    def _block(self, to: Buffers, image: int, start: int, stop: int) -> list[Call]:
+        g, m, n = self.conv.geometry, self.m, self.m + 2
+        rows, across = stop - start, self._grid[1]
+        count, wide = rows * across, max(g.channels, g.filters)
+        size = n * n * wide * count
+        first, second, third = to.space[:size], to.space[size : 2 * size], to.space[2 * size :]
+        taken = first[: n * n * g.channels * count].reshape(n * n, -1)
+        moved = second[: taken.size].reshape(n * n, g.channels, count)
+        product = first[: n * n * g.filters * count].reshape(n * n, g.filters, count)
+        result = third[: m * m * g.filters * count].reshape(m * m, -1)
+        boxes = taken.reshape(n, n, g.channels, rows, across)
+        calls = _take(to.source[image], g.source, boxes, m, start, g.padding)
+        calls.append(gemm_call(self._into, taken, moved.reshape(n * n, -1)))
+        calls.append(partial(np.matmul, self._weights, moved, product))
+        calls.append(gemm_call(self._out, product.reshape(n * n, -1), result))
+        outputs = result.reshape(m * m, g.filters, count)
+        calls.append(partial(np.add, outputs, self.conv.bias.reshape(-1, 1), outputs))
+        if to.residual is None:
+            calls += self._clamps(outputs)
+        shaped = result.reshape(m, m, g.filters, rows, across)
+        for a in range(m):
+            for b in range(m):
+                part, place = _corner(g.target, to.target[image], shaped[a, b], m * start + a, b, m)
+                if to.residual is not None:
+                    _, other = _corner(g.target, to.residual[image], shaped[a, b], m * start + a, b, m)
+                    calls.append(partial(np.add, part, other, part))
+                    calls += self._clamps(part)
+                calls.append(partial(np.copyto, place, part))
+        return calls
+
+    def _clamps(self, values: Array) -> list[Call]:
+        calls: list[Call] = []
+        if self.conv.low > -np.inf:
+            calls.append(partial(np.maximum, values, np.float32(self.conv.low), out=values))
+        if self.conv.high < np.inf:
+            calls.append(partial(np.minimum, values, np.float32(self.conv.high), out=values))
+        return calls
+
+
+class Winograd2(Winograd4):
+    """F(2 x 2, 3 x 3): 2.25 times fewer multiplications, rounding like a direct path."""
+
+    name = "winograd2"
+    m = 2
+
+
+def _take(
+    source: Array, plane: Plane, boxes: Array, m: int, start: int, padding: tuple[int, int]
+) -> list[Call]:
+    """The copies of all tiles (n, n, C, rows, across) from one image; zeros beyond its padding."""
+    calls: list[Call] = []
+    flat = source.reshape(-1)
+    bottom, right = plane.height + plane.pads[1], plane.width + plane.gap
+    n, channels, rows, across = len(boxes), *boxes.shape[2:]
+    for i in range(n):
+        for j in range(n):
+            y, x = m * start + i - padding[0], j - padding[1]
+            high, wide = min(rows, -(-(bottom - y) // m)), min(across, -(-(right - x) // m))
+            box = boxes[i, j]
+            if high > 0 and wide > 0:
+                shape, strides = (channels, high, wide), (plane.stride, m * plane.pitch, m)
+                taken = window(flat, plane.head + y * plane.pitch + x, shape, strides)
+                calls.append(partial(np.copyto, box[:, :high, :wide], taken))
+            for rest in (box[:, max(high, 0) :], box[:, : max(high, 0), max(wide, 0) :]):
+                if rest.size:
+                    calls.append(partial(rest.fill, 0) if rest.flags.c_contiguous else partial(np.copyto, rest, 0))
+    return calls
+
+
+def _corner(plane: Plane, planes: Array, part: Array, y: int, x: int, m: int) -> tuple[Array, Array]:
+    """One corner of all tiles, and where it lies in a map (M, S), clipped to the map."""
+    place = plane.pixels(planes)[:, y::m, x::m][:, : part.shape[1], : part.shape[2]]
+    return part[:, : place.shape[1], : place.shape[2]], place
