@@ -17,7 +17,7 @@ from energysim.graph import (
     Node,
     Pool2d,
 )
-from energysim.graph.shapes import product
+from energysim.graph.shapes import Shape, product
 from energysim.inference.base import Plan
 from energysim.inference.memory import most_bytes
 from energysim.inference.reference import function_of, run_operator
@@ -80,7 +80,8 @@ def by_node(graph: LayerGraph, weights: Weights) -> dict[str, dict[str, Array]]:
 
 def dense_macs(node: Node, inputs: tuple[Array, ...], outputs: tuple[Array, ...]) -> int:
     """Return the multiply-adds of a node with all weights, zeros and padding included; 0 for others."""
-    op, read, written = node.op, inputs[0].shape, product(outputs[0].shape)
+    op, written = node.op, product(outputs[0].shape)
+    read: Shape = inputs[0].shape
     if isinstance(op, Conv2d):
         return written * (read[1] // op.groups) * product(op.window)
     if isinstance(op, ConvTranspose2d):

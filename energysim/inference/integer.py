@@ -13,7 +13,7 @@ import numpy as np
 from energysim.graph import Add, Concat, Conv2d, ConvTranspose2d, LayerGraph, Linear, MatMul, Node
 from energysim.inference.base import Images, Plan
 from energysim.inference.calibration import random_images, ranges
-from energysim.inference.direct import ReferencePlan, by_node, dense_macs, workspace_bytes
+from energysim.inference.direct import ReferencePlan, by_node, workspace_bytes
 from energysim.inference.integer_layers import IntegerLayer, integer_layer, matmul_sums
 from energysim.inference.memory import most_bytes
 from energysim.inference.quantise import (
@@ -144,10 +144,9 @@ class IntegerPlan(Plan):
         op, width = node.op, self._width
         if self._multiplies(node):
             layer = self._layers.get(node.name)
-            sums = matmul_sums(node, inputs, width) if layer is None else layer.sums(node, inputs)
-            outputs = self._to(node, sums, self._sum_scale(node))
-            self.counter.add(node.name, self._macs(node, inputs, outputs))
-            return outputs
+            sums, macs = matmul_sums(node, inputs, width) if layer is None else layer.sums(node, inputs)
+            self.counter.add(node.name, macs)
+            return self._to(node, sums, self._sum_scale(node))
         held = [self.encodings[t] for t in node.inputs]
         out = self.encodings[node.outputs[0]]
         if is_relu(node):
@@ -169,10 +168,3 @@ class IntegerPlan(Plan):
             quantised(values, self.encodings[t].scale, width)
             for t, values in zip(node.outputs, found, strict=True)
         )
-
-    def _macs(self, node: Node, inputs: tuple[Array, ...], outputs: tuple[Array, ...]) -> int:
-        layer = self._layers.get(node.name)
-        if layer is not None and layer.packed is not None:
-            positions = outputs[0].size // outputs[0].shape[1]
-            return int(positions) * sum(int(u.weights.size) for u in layer.packed.units)
-        return dense_macs(node, inputs, outputs)

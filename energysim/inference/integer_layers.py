@@ -14,6 +14,7 @@ import numpy as np
 from energysim.errors import WeightsError
 from energysim.graph import Conv2d, ConvTranspose2d, Linear, MatMul, Node
 from energysim.inference.compact import CompactConv
+from energysim.inference.direct import dense_macs
 from energysim.inference.quantise import Width, filter_scales, quantised
 from energysim.inference.reference import run_operator
 from energysim.inference.reference.types import Array
@@ -60,12 +61,15 @@ class IntegerLayer:
         held = sum(int(a.nbytes) for a in arrays if a is not None)
         return held + (self.packed.nbytes if self.packed else 0)
 
-    def sums(self, node: Node, inputs: tuple[Array, ...]) -> Array:
-        """Return the exact sums of products with the bias added, int64."""
+    def sums(self, node: Node, inputs: tuple[Array, ...]) -> tuple[Array, int]:
+        """Return the exact sums of products with the bias added, int64, and the multiply-adds executed."""
         if self.packed is not None:
-            return self.packed(inputs[0])[0]
-        if isinstance(node.op, Linear):
-            return self._linear(inputs[0])
+            return self.packed(inputs[0])
+        found = self._linear(inputs[0]) if isinstance(node.op, Linear) else self._direct(node, inputs)
+        return found, dense_macs(node, inputs, (found,))
+
+    def _direct(self, node: Node, inputs: tuple[Array, ...]) -> Array:
+        """By the definition, with all weights, zeros included."""
         parameters = {"weight": self.weight.astype(self.compute)}
         (found,) = run_operator(node, (inputs[0].astype(self.compute),), parameters)
         return self._with_bias(found.astype(np.int64), (-1, 1, 1))
@@ -135,8 +139,8 @@ def integer_layer(
     return IntegerLayer(narrow, steps, scale, bound, compute, packed)
 
 
-def matmul_sums(node: Node, inputs: tuple[Array, ...], width: Width) -> Array:
-    """Return the exact product of two computed tensors, int64.
+def matmul_sums(node: Node, inputs: tuple[Array, ...], width: Width) -> tuple[Array, int]:
+    """Return the exact product of two computed tensors, int64, and the multiply-adds executed.
 
     Raises
     ------
@@ -149,4 +153,5 @@ def matmul_sums(node: Node, inputs: tuple[Array, ...], width: Width) -> Array:
             f"node {node.name!r}: sums of products may reach {bound}, too much for {width.wide}"
         )
     left, right = (array.astype(products_in(bound)) for array in inputs)
-    return np.asarray(np.matmul(left, right).astype(np.int64))
+    found = np.asarray(np.matmul(left, right).astype(np.int64))
+    return found, dense_macs(node, inputs, (found,))

@@ -153,7 +153,7 @@ def _gain(graph: LayerGraph, node: Node) -> float:
             if isinstance(reader.op, Activation) and reader.op.function in _RECTIFIERS:
                 return 2.0
             if isinstance(reader.op, MatMul) and reader.inputs[0] == tensor:
-                return graph.tensor(tensor).shape[-1] ** -0.5
+                return 1 / math.sqrt(graph.tensor(tensor).shape[-1])
             if isinstance(reader.op, BatchNorm) or reader.op.category == "view":
                 waiting += reader.outputs
     return 1.0
