@@ -16,7 +16,7 @@ from energysim.hardware.core import (
 )
 from energysim.hardware.tables import capacity_text, chosen_row
 
-__all__ = ["build", "citation"]
+__all__ = ["Builder", "Given", "build", "citation"]
 
 _LANES = ("pixels", "filters", "products")
 
@@ -26,7 +26,11 @@ Given = dict[str, Any]  # what the schema let through
 
 def build(spec: Given) -> Hardware:
     """Return the hardware of a specification that has been validated."""
-    return _Builder(spec["sources"]).hardware(spec)
+    if isinstance(spec["levels"], list):
+        from energysim.hardware.build_hierarchy import HierarchyBuilder
+
+        return HierarchyBuilder(spec["sources"]).hardware(spec)
+    return Builder(spec["sources"]).hardware(spec)
 
 
 def citation(source: Given) -> str:
@@ -37,7 +41,7 @@ def citation(source: Given) -> str:
     return ", ".join(part for part in parts if part)
 
 
-class _Builder:
+class Builder:
     """Collects the constants in the order in which they are made, which is fixed."""
 
     def __init__(self, sources: Given) -> None:
@@ -105,7 +109,7 @@ class _Builder:
             word_bits=given["word_bits"],
             read=read,
             write=write,
-            bandwidth=self.bandwidth(given["bandwidth"], path, clock_hz),
+            bandwidth=self.bandwidth(given["bandwidth"], f"{path}.bandwidth", clock_hz),
             partitions=Partitions(**{key: int(size.value) for key, size in parts.items()}) if parts else None,
             double_buffered=given["double_buffered"],
         )
@@ -129,12 +133,12 @@ class _Builder:
         return self.constant(given["read"], f"{path}.read"), self.constant(given["write"], f"{path}.write")
 
     def bandwidth(self, given: Given | None, path: str, clock_hz: Fraction) -> Constant | None:
-        """Return the bandwidth per cycle; one given per second is divided by the clock."""
+        """Return a bandwidth per cycle; one given per second is divided by the clock."""
         if given is None:
             return None
         value, unit = given["value"]
         per_cycle = value / clock_hz if unit == "bit/s" else value
-        return self.constant(given, f"{path}.bandwidth", value=per_cycle, unit="bit/cycle")
+        return self.constant(given, path, value=per_cycle, unit="bit/cycle")
 
 
 def _bounded(given: Given, bound: str) -> Given:

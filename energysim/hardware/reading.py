@@ -35,10 +35,11 @@ def read_spec(path: Path) -> dict[str, Any]:
     content = plain(tree)
     sources = content.get("sources")
     known = set(sources) if isinstance(sources, dict) else set()
+    form = "hierarchy" if content.get("cost_model") == "hierarchy" else "two-level"
     try:
-        spec: dict[str, Any] = spec_validator().validate_python(content, context={"sources": known})
+        spec: dict[str, Any] = spec_validator(form).validate_python(content, context={"sources": known})
     except ValidationError as error:
-        raise spec_error(problems + problems_of(error, tree, spec_schema())) from None
+        raise spec_error(problems + problems_of(error, tree, spec_schema(form))) from None
     if problems:
         raise spec_error(problems)
     return spec

@@ -2,6 +2,8 @@
 
 A file that extends another one may leave out whatever it inherits, so there are two forms of
 every part: complete, and partial (names ending in ``Partial``). Constants are always complete.
+An editor cannot see what is inherited: a file that extends one for the cost model ``hierarchy``
+says so again to be checked as such.
 """
 
 from __future__ import annotations
@@ -18,11 +20,16 @@ _WHOLE = {"Energy", "Capacity", "Bandwidth", "Frequency", "Count", "EnergyRow", 
 def json_schema() -> dict[str, object]:
     """Return the JSON schema (draft 2020-12) of a hardware file."""
     definitions: dict[str, Any] = {}
-    complete = _json(spec_schema(), definitions, partial=False)
-    partial = _json(spec_schema(), definitions, partial=True)
+    forms = ("two-level", "hierarchy")
+    whole = [_json(spec_schema(form), definitions, partial=False) for form in forms]
+    parts = [_json(spec_schema(form), definitions, partial=True) for form in forms]
     base = {"type": "string", "description": "name or relative file of the specification this one changes"}
-    definitions["SpecPartial"]["properties"]["extends"] = base
-    definitions["SpecPartial"]["required"] = ["schema", "name", "extends"]
+    for title in ("SpecPartial", "HierarchySpecPartial"):
+        definitions[title]["properties"]["extends"] = base
+        definitions[title]["required"] = ["schema", "name", "extends"]
+    hierarchical = {"properties": {"cost_model": {"const": "hierarchy"}}, "required": ["cost_model"]}
+    complete = {"if": hierarchical, "then": whole[1], "else": whole[0]}
+    partial = {"if": hierarchical, "then": parts[1], "else": parts[0]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "energysim hardware specification",
@@ -53,11 +60,12 @@ def _json(schema: Any, definitions: dict[str, Any], *, partial: bool) -> Any:
         keys = {"propertyNames": inner(schema["keys_schema"])}
         return {"type": "object", **keys, "additionalProperties": inner(schema["values_schema"])}
     if kind == "list":
-        return {
-            "type": "array",
-            "items": inner(schema["items_schema"]),
-            "minItems": schema.get("min_length", 0),
-        }
+        items = _json(schema["items_schema"], definitions, partial=False)
+        whole = {"type": "array", "items": items, "minItems": schema.get("min_length", 0)}
+        if not (partial and metadata.get("named")):
+            return whole
+        # laid over an inherited list: parts by name
+        return {"anyOf": [whole, {"type": "object", "additionalProperties": inner(schema["items_schema"])}]}
     if kind == "literal":
         return {"enum": list(schema["expected"])}
     names = {"ge": "minimum", "le": "maximum", "pattern": "pattern", "min_length": "minLength"}

@@ -1,0 +1,109 @@
+"""A validated specification for the cost model ``hierarchy`` becomes a `HierarchyHardware`."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+from energysim.hardware.build import Builder, Given
+from energysim.hardware.core import Array, Hardware, MemoryLevel, Partitions, RegisterAccesses, ZeroHandling
+from energysim.hardware.hierarchy import TENSORS, Hierarchy, HierarchyHardware, SpatialAxis, TemporalLevel
+
+__all__ = ["HierarchyBuilder"]
+
+#: Rules that belong to the hierarchy; all others are those of every cost model.
+_OWN_RULES = ("returned_sums",)
+
+
+class HierarchyBuilder(Builder):
+    """Collects the constants in the order of the hierarchy."""
+
+    def hardware(self, spec: Given) -> Hardware:
+        """Return the hardware of a specification."""
+        clock = self.constant(spec["clock"], "clock").value
+        nodes: list[TemporalLevel | SpatialAxis] = []
+        for given in spec["levels"]:
+            nodes.append(self.temporal(given, clock))
+            nodes += [self.axis(axis) for axis in spec["axes"] if axis["below"] == given["name"]]
+        mac = tuple((w, self.constant(given, f"mac.{w}")) for w, given in sorted(spec["mac"].items()))
+        vector_op = self.constant(spec["vector_op"], "vector_op")
+        leakage = self.constant(spec["leakage"], "leakage") if spec["leakage"] else None
+        own = {name: str(value) for name, value in spec["rules"].items() if name in _OWN_RULES}
+        hierarchy = Hierarchy(tuple(nodes), leakage, tuple(sorted(own.items())))
+        outermost, buffer = hierarchy.levels[:2]
+        return HierarchyHardware(
+            name=spec["name"],
+            description=spec["description"],
+            cost_model=spec["cost_model"],
+            node_nm=spec["node_nm"],
+            clock_hz=clock,
+            weight_bits=spec["bits"]["weights"],
+            activation_bits=spec["bits"]["activations"],
+            accumulator_bits=spec["bits"]["accumulators"],
+            dram=_plain("dram", outermost),
+            buffer=_plain("buffer", buffer),
+            mac=mac,
+            register=(),
+            register_accesses=RegisterAccesses(),
+            vector_op=vector_op,
+            array=Array(hierarchy.lanes, 1, 1),
+            weights=ZeroHandling(**spec["zeros"]["weights"]),
+            activations=ZeroHandling(**spec["zeros"]["activations"]),
+            rules=tuple(sorted((k, v) for k, v in spec["rules"].items() if k not in _OWN_RULES)),
+            constants=tuple(self.constants),
+            hierarchy=hierarchy,
+        )
+
+    def temporal(self, given: Given, clock_hz: Fraction) -> TemporalLevel:
+        """Return a level; energies that are not given are those of a write."""
+        path = f"levels.{given['name']}"
+        capacity = None
+        if given["capacity"] is not None:
+            capacity = int(self.constant(given["capacity"], f"{path}.capacity").value)
+        read, write = self.energies(given, path, capacity)
+        more = {
+            action: self.constant(given[action], f"{path}.{action}") if given[action] else write
+            for action in ("fill", "update")
+        }
+        kinds = ("bandwidth", "read_bandwidth", "write_bandwidth")
+        limits = {kind: self.bandwidth(given[kind], f"{path}.{kind}", clock_hz) for kind in kinds}
+        parts = given["partitions"]
+        return TemporalLevel(
+            name=given["name"],
+            capacity_bits=capacity,
+            word_bits=given["word_bits"],
+            read=read,
+            **more,
+            **limits,
+            keep=_ordered(given["keep"]),
+            bypass=_ordered(given["bypass"]),
+            loops="".join(given["loops"]),
+            partitions=Partitions(**{key: int(size.value) for key, size in parts.items()}) if parts else None,
+            double_buffered=given["double_buffered"],
+            leakage=self.constant(given["leakage"], f"{path}.leakage") if given["leakage"] else None,
+        )
+
+    def axis(self, given: Given) -> SpatialAxis:
+        """Return an axis."""
+        path = f"axes.{given['name']}"
+        return SpatialAxis(
+            name=given["name"],
+            size=int(self.constant(given["size"], f"{path}.size").value),
+            loops="".join(given["loops"]),
+            shared=_ordered(given["shared"]),
+            diagonal=given["diagonal"],
+            network=self.constant(given["network"], f"{path}.network") if given["network"] else None,
+            word_bits=given["word_bits"] or 1,
+        )
+
+
+def _ordered(tensors: list[str]) -> tuple[str, ...]:
+    return tuple(tensor for tensor in TENSORS if tensor in tensors)
+
+
+def _plain(name: str, level: TemporalLevel) -> MemoryLevel:
+    """Return a level as layers without multiplications see it: results are written as updates."""
+    given: list[Any] = [level.bandwidth, level.read_bandwidth, level.write_bandwidth]
+    limits = [limit for limit in given if limit is not None]
+    slowest = min(limits, key=lambda limit: limit.value) if limits else None
+    return MemoryLevel(name, level.capacity_bits, level.word_bits, level.read, level.update, slowest)
