@@ -62,6 +62,7 @@ def window_pairs(axis: Axis, with_padding: bool = False) -> tuple[IntArray, IntA
     return pair[::-1] if axis.transposed else pair
 
 
+@lru_cache(maxsize=4096)
 def touched(axis: Axis) -> int:
     """Return how many input positions some window touches, padding not counted."""
     return len(np.unique(window_pairs(axis)[1]))

@@ -62,12 +62,14 @@ class Flow:
         return self.level.write if self.action in ("write", "fill") else self.level.read
 
     @property
-    def bits(self) -> tuple[Fraction, Fraction, Fraction, Fraction]:
-        """Bits once, per pass, per input and per spill."""
-        once, per_pass, per_input, per_spill = (
-            Fraction(c[1]) for c in (self.once, self.per_pass, self.per_input, self.per_spill)
+    def bits(self) -> tuple[float, float, float, float]:
+        """Bits once, per pass, per input and per spill, in float64."""
+        return (
+            float(self.once[1]),
+            float(self.per_pass[1]),
+            float(self.per_input[1]),
+            float(self.per_spill[1]),
         )
-        return once, per_pass, per_input, per_spill
 
 
 def flows(layer: LayerCounts) -> tuple[Flow, ...]:

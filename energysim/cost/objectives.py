@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from fractions import Fraction
 
 import numpy as np
 
@@ -22,11 +21,14 @@ class Linear:
     Without the rounding up of each row, so never above the exact cost (but for float64's error).
     """
 
-    def __init__(self, fixed: Fraction | int, priced: Iterable[tuple[Flow, Fraction]]) -> None:
-        sums = [Fraction(fixed), Fraction(0), Fraction(0), Fraction(0)]
+    def __init__(self, fixed: float, priced: Iterable[tuple[Flow, float]]) -> None:
+        self.once, self.per_pass, self.per_input, self.per_spill = fixed, 0.0, 0.0, 0.0
         for flow, price in priced:
-            sums = [total + bits * price for total, bits in zip(sums, flow.bits, strict=True)]
-        self.once, self.per_pass, self.per_input, self.per_spill = (float(s) for s in sums)
+            once, per_pass, per_input, per_spill = flow.bits
+            self.once += price * once
+            self.per_pass += price * per_pass
+            self.per_input += price * per_input
+            self.per_spill += price * per_spill
 
     def __call__(self, passes: Floats, inputs: Floats, visits: Floats) -> Floats:
         value = self.per_input * inputs + (self.once + self.per_pass * passes)
@@ -37,17 +39,17 @@ def goal(layer: LayerCounts, moving: tuple[Flow, ...]) -> Goal:
     """Return the objective of the layer's setting."""
     hw, fixed = layer.setting.hardware, layer.accesses
     fixed_energy = sum(access.energy_aj for access in fixed)
-    energy = Linear(fixed_energy, [(f, Fraction(f.energy.energy_aj, f.level.word_bits)) for f in moving])
-    dram = Linear(0, [(f, Fraction(1)) for f in moving if f.level is hw.dram])
+    energy = Linear(fixed_energy, [(f, f.energy.energy_aj / f.level.word_bits) for f in moving])
+    dram = Linear(0, [(f, 1.0) for f in moving if f.level is hw.dram])
     transfers = []
     for level in (hw.dram, hw.buffer):
         if level.bandwidth is not None:
-            each = 1 / level.bandwidth.value
+            each = float(1 / level.bandwidth.value)
             already = sum(access.bits for access in fixed if access.level == level.name)
             transfers.append(Linear(already * each, [(f, each) for f in moving if f.level is level]))
 
     def delay(passes: Floats, inputs: Floats, visits: Floats) -> Floats:
-        longest: Floats = np.full(1, float(layer.compute_cycles))
+        longest: Floats = np.full(np.broadcast(passes, inputs, visits).shape, float(layer.compute_cycles))
         for transfer in transfers:
             longest = np.maximum(longest, transfer(passes, inputs, visits))
         return longest

@@ -59,8 +59,9 @@ def evaluate_tiling(work: MacWorkload, setting: Setting, tiling: Tiling) -> Laye
 def _best(work: MacWorkload, setting: Setting) -> LayerCost:
     layer = LayerCounts(work, setting)
     choice = search(work.nest, setting.rules, _room(layer), goal(layer, flows(layer)))
-    if choice.tiling is None or choice.moved is None:
+    if choice.smallest is not None:
         raise CapacityError(f"no tile fits: {_shortage(setting, choice.smallest)}")
+    assert choice.tiling is not None and choice.moved is not None
     return _cost(layer, choice.tiling, choice.moved, choice.mappings, optimal=True)
 
 

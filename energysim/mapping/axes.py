@@ -25,6 +25,7 @@ __all__ = ["AxisTable", "axis_table", "candidate_tiles", "tile_inputs"]
 _CHUNK = 1 << 16
 
 
+@lru_cache(maxsize=4096)
 def candidate_tiles(size: int, divisors: bool) -> IntArray:
     """Return the smallest tile of each trip count, or the divisors; descending."""
     few = np.arange(1, min(size, isqrt(size) + 1) + 1, dtype=np.int64)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from energysim.kernels import IntArray
 from energysim.mapping.nest import Fetches, Tiling, fetches
@@ -57,15 +58,16 @@ class Choice:
     moved : Fetches or None
     tilings, mappings : int
         Size of the space: tilings, and tilings times loop orders.
-    smallest : (int, int, int)
-        Bits that weights, inputs and outputs of the smallest tile take: no less will do.
+    smallest : (int, int, int) or None
+        If nothing fits, the bits that weights, inputs and outputs of the smallest tile take: no
+        less will do.
     """
 
     tiling: Tiling | None
     moved: Fetches | None
     tilings: int
     mappings: int
-    smallest: tuple[int, int, int]
+    smallest: tuple[int, int, int] | None = None
 
 
 def search(nest: LoopNest, rules: Rules, room: Room, goal: Goal) -> Choice:
@@ -80,14 +82,13 @@ def search(nest: LoopNest, rules: Rules, room: Room, goal: Goal) -> Choice:
     pool = _Pool(space, goal)
     for block in space.blocks(BLOCK):
         pool.add(block)
-    smallest = smallest_footprint(nest, rules, room)
     found = pool.winner()
     if found is None:
-        return Choice(None, None, space.tilings, space.mappings, smallest)
+        return Choice(None, None, space.tilings, space.mappings, smallest_footprint(nest, rules, room))
     tiling, moved = found
     if fetches(nest, tiling, rules) != moved:
         raise AssertionError(f"search and evaluator disagree on {tiling}: {moved}")
-    return Choice(tiling, moved, space.tilings, space.mappings, smallest)
+    return Choice(tiling, moved, space.tilings, space.mappings)
 
 
 class _Pool:
@@ -122,9 +123,12 @@ class _Pool:
                 passes, inputs, visits = (int(np.broadcast_to(a, value.shape).flat[at]) for a in moved)
                 exact = self.goal.exact(Fetches(passes, inputs, visits))[0]
                 self.limit = min(self.limit, exact * (1 + _SLACK))
-            found = block.points(kind, *np.nonzero(value <= self.limit))
+            possible = value <= self.limit
+            if self.points.size:
+                possible &= ~_worse(moved, self.points[:3, 0])
+            found = block.points(kind, *np.nonzero(possible))
             self.points = np.append(self.points, found, axis=1)
-            if self.points.shape[1] > 2 * BLOCK:
+            if self.points.shape[1] > BLOCK // 8:
                 self._thin()
 
     def _thin(self) -> None:
@@ -141,6 +145,13 @@ class _Pool:
         best = min(points, key=lambda point: (self.goal.exact(Fetches(*point[:3])), point))
         outer, filters, channels, kind, along_q = best[4:]
         return self.space.tiling(outer, filters, channels, kind, bool(along_q)), Fetches(*best[:3])
+
+
+def _worse(moved: tuple[Floats, Floats, Floats], other: IntArray) -> NDArray[np.bool_]:
+    """What moves no less of anything than another point, and more of something."""
+    (passes, inputs, visits), (p, i, v) = moved, other.tolist()
+    more: NDArray[np.bool_] = (passes > p) | (inputs > i) | (visits > v)
+    return more & (passes >= p) & (inputs >= i) & (visits >= v)
 
 
 def undominated(points: IntArray) -> IntArray:
