@@ -90,9 +90,8 @@ def read_zeros(given: ZerosSource) -> tuple[Zeros, ...]:
 def describe(zeros: tuple[Zeros, ...]) -> str:
     """Return in a few words what was given: equal words for equal zeros, whatever file they stood in."""
     if len(zeros) <= 3 and not any(z.per_channel for z in zeros):
-        told = [
-            f"{float(z.fraction):.6g} of {'all but inputs' if z.pattern == '*' else z.pattern}" for z in zeros
-        ]
+        names = {"*": "all but the input"}
+        told = [f"{float(z.fraction):.6g} of {names.get(z.pattern, z.pattern)}" for z in zeros]
         return ", ".join(told) or "none known"
     text = ";".join(f"{z.pattern}={z.fraction},{','.join(map(str, z.per_channel))}" for z in zeros)
     return f"{len(zeros)} names given, digest {hashlib.sha256(text.encode()).hexdigest()[:12]}"

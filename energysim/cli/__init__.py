@@ -13,6 +13,7 @@ from importlib import import_module
 
 import click
 
+from energysim import __version__
 from energysim.cli.groups import NearGroup
 from energysim.errors import EnergysimError
 
@@ -51,7 +52,7 @@ class _LazyGroup(NearGroup):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog='Completion of the shell: eval "$(_ENERGYSIM_COMPLETE=bash_source energysim)"; also zsh, fish.',
 )
-@click.version_option(package_name="energysim", message="energysim %(version)s")
+@click.version_option(__version__, message="energysim %(version)s")
 @click.option("--traceback", is_flag=True, help="Show the traceback of an internal error.")
 def cli(traceback: bool) -> None:
     """Energy and DRAM accesses of neural networks, layer by layer, dense against sparse."""

@@ -17,6 +17,6 @@ class NearGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         names = self.list_commands(ctx)
         if args[0] not in names and not args[0].startswith("-") and not ctx.resilient_parsing:
-            kind = " ".join(["command", *ctx.command_path.split()[1:]])
+            kind = " ".join([*ctx.command_path.split()[1:], "command"])
             raise UnknownNameError(kind, args[0], names)
         return super().resolve_command(ctx, args)

@@ -166,13 +166,15 @@ def columns(
     for quantity in quantities:
         own = (quantity.value(one) for line in lines for one in line.sums if one is not None)
         scale = scales[quantity.scale or quantity.title].with_room_for(own)
-        heading = f"{quantity.title} [{scale.unit}]" if scale.unit else quantity.title
+        unit = f"[{scale.unit}]" if scale.unit else ""
         for name, sums in zip(_side_names(report), cells, strict=False):
             values = [0 if one is None else quantity.value(one) for one in sums]
             if any(values):
                 shown = tuple(scale.show(v) if one else "" for v, one in zip(values, sums, strict=True))
-                group, title = (heading, name) if beside and len(report.runs) > 1 else ("", heading)
-                found.append(Column(title, shown, group))
+                if beside and len(report.runs) > 1:
+                    found.append(Column(name, shown, f"{quantity.title} {unit}".rstrip()))
+                else:
+                    found.append(Column(unit, shown, quantity.title))
     return found, len(lines) * (1 if beside else len(report.runs))
 
 
