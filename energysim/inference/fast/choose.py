@@ -42,6 +42,8 @@ _COMPACT = (Gather, Fancy, Run, Pair, Scatter, DirectPixels, DirectFilters)
 #: Layers timed before: what they depend on -> name of the fastest path.
 _FASTEST: dict[tuple[object, ...], str] = {}
 _ROUNDS = 3
+#: Rows whose weights for 64 filters fill half of a second-level cache of 1 MiB.
+_ROWS = 2048
 
 
 def numba_present() -> bool:
@@ -115,12 +117,12 @@ class Chooser:
 
     @staticmethod
     def _compiled_rule(conv: Convolution) -> type[Path]:
-        """Filters as vectors where maps are tiny and classes fill a vector."""
-        classes = conv.kernel.classes()
+        """Filters as vectors where maps are tiny, classes fill a vector and weights stay in cache."""
+        classes, pixels = conv.kernel.classes(), conv.geometry.pixels
         filters = conv.geometry.filters / (len(classes) * conv.geometry.groups)
-        if conv.geometry.pixels <= 64 and filters >= 16:
-            return DirectFilters
-        return DirectPixels
+        rows = max(len(c.taps) for c in classes)
+        tiny = pixels <= 16 or (pixels <= 64 and rows <= _ROWS)
+        return DirectFilters if tiny and filters >= 16 else DirectPixels
 
     def candidates(self, conv: Convolution) -> list[type[Path]]:
         """Return the paths that timing tries."""
@@ -153,9 +155,9 @@ def _compact_rule(conv: Convolution) -> type[Path]:
     kept = conv.kernel.nonzeros / (conv.kernel.shape[0] * conv.kernel.shape[1])
     if g.pixels <= 16 or (g.channels < 512 and kept < 1.5):
         return Gather
-    return Pair if g.channels >= 512 and g.pixels >= 49 and kept < 1.5 or g.pixels * g.channels > 1 << 18 and (
-        g.channels >= 512
-    ) else Run
+    if g.channels >= 512 and (kept < 1.5 or g.pixels > 512):
+        return Pair
+    return Run
 
 
 def _transform_rule(conv: Convolution, compiled: bool) -> type[Path] | None:

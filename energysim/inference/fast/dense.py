@@ -15,9 +15,9 @@ import numpy as np
 from energysim.inference.fast.blas import gemm_call
 from energysim.inference.fast.geometry import Convolution
 from energysim.inference.fast.layout import Array, window
-from energysim.inference.fast.path import Buffers, Call, Path, epilogue
+from energysim.inference.fast.path import Buffers, Call, Path, Walk, epilogue
 
-__all__ = ["Depthwise", "Im2col", "Taps", "tiles"]
+__all__ = ["Dense", "Depthwise", "Im2col", "Taps", "tiles"]
 
 #: Floats of a tile of columns: half of a second-level cache of 1 MiB, the product's own packing beside it.
 _TILE = 1 << 17
@@ -35,7 +35,22 @@ def row_of_bias(conv: Convolution) -> Array:
     return conv.bias.reshape(-1, 1)
 
 
-class Im2col(Path):
+class Dense(Path):
+    """All weights of every filter."""
+
+    def walks(self) -> tuple[Walk, ...]:
+        conv, found = self.conv, []
+        g, taps = conv.geometry, conv.weights[0, 0].size
+        filters, channels = g.filters // g.groups, g.channels // g.groups
+        rows = np.arange(channels * taps)
+        for group in range(g.groups):
+            own = np.arange(group * filters, (group + 1) * filters)
+            shape = group * channels + rows // taps, rows % taps
+            found.append(Walk(own, *shape, conv.operand.run, filters))
+        return tuple(found)
+
+
+class Im2col(Dense):
     """Columns of a tile of outputs as one matrix; see the module."""
 
     name = "im2col"
@@ -111,7 +126,7 @@ class Im2col(Path):
         ]
 
 
-class Taps(Path):
+class Taps(Dense):
     """One product per tap, added to the output; see the module."""
 
     name = "taps"
@@ -152,7 +167,7 @@ class Taps(Path):
         return calls
 
 
-class Depthwise(Path):
+class Depthwise(Dense):
     """One filter per channel: whole planes times a scalar, tap by tap."""
 
     name = "depthwise"

@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from energysim.inference.fast.dense import Dense
 from energysim.inference.fast.geometry import Convolution
 from energysim.inference.fast.layout import Array
 from energysim.inference.fast.path import Buffers, Call, Path, Walk
 from energysim.kernels import IntArray
 
-__all__ = ["CompiledDepthwise", "DirectFilters", "DirectPixels", "class_rows"]
+__all__ = ["Bound", "CompiledDepthwise", "DirectFilters", "DirectPixels", "class_rows"]
 
 #: Floats of the operand of a tile: a fifth of a second-level cache of 1 MiB, as much again for the output.
 _TILE = 3 << 14
@@ -139,7 +140,7 @@ class DirectPixels(_Direct):
             other = 0 if to.residual is None else to.residual[image].ctypes.data + 4 * g.target.head
             arguments = (base.ctypes.data, out, other, *tables, self._blocks, *blocks, *pixels, tile)
             calls += load
-            calls.append(_Bound(self._kernels.over_pixels, (*arguments, *self._clamp), (self, to)))
+            calls.append(Bound(self._kernels.over_pixels, (*arguments, *self._clamp), (self, to)))
         return calls
 
     def walks(self) -> tuple[Walk, ...]:
@@ -213,7 +214,7 @@ class DirectFilters(_Direct):
             arguments = (base.ctypes.data, out, other, self._table.ctypes.data, self._weights.ctypes.data)
             tables = (pixels, places, others.reshape(-1), self._rows, self._bias, own, space)
             calls += load
-            calls.append(_Bound(self._kernels.over_filters, (*arguments, *tables, *self._clamp), (self, to)))
+            calls.append(Bound(self._kernels.over_filters, (*arguments, *tables, *self._clamp), (self, to)))
         return calls
 
     def walks(self) -> tuple[Walk, ...]:
@@ -226,7 +227,7 @@ class DirectFilters(_Direct):
         return tuple(found)
 
 
-class CompiledDepthwise(Path):
+class CompiledDepthwise(Dense):
     """One filter per channel, compiled."""
 
     name = "compiled-dw"
@@ -259,7 +260,7 @@ class CompiledDepthwise(Path):
             arguments = (base, out, other, operand.channel, g.target.stride, operand.taps, weights, conv.bias)
             limits = (share.start, share.stop, operand.run, np.float32(conv.low), np.float32(conv.high))
             calls += load
-            calls.append(_Bound(kernels.planes_times_taps, (*arguments, *limits), (self, to)))
+            calls.append(Bound(kernels.planes_times_taps, (*arguments, *limits), (self, to)))
         return calls
 
 
@@ -269,7 +270,7 @@ def _flat(planes: Array) -> Array:
     return as_strided(planes, (last + 1,), (4,))
 
 
-class _Bound:
+class Bound:
     """A compiled function with its arguments; keeps alive what they point to."""
 
     def __init__(self, function: Any, arguments: tuple[Any, ...], kept: object) -> None:

@@ -56,6 +56,8 @@ class FastPlan(Plan):
     ----------
     compiled : bool
         Whether compiled paths are used.
+    program : Program
+        What runs for the graph's own batch.
     """
 
     path = "fast"
@@ -82,8 +84,8 @@ class FastPlan(Plan):
         self._programs: dict[int, Program] = {}
         self._single: dict[tuple[str, int], Program] = {}
         with one_thread():
-            self._program = self._programs[graph.batch] = self._made(graph)
-        self._names = {s.stage.node.name: s.form for s in self._program.steps}
+            self.program = self._programs[graph.batch] = self._made(graph)
+        self._names = {s.stage.node.name: s.form for s in self.program.steps}
 
     def _made(self, graph: LayerGraph) -> Program:
         return Program(graph, self._weights, self._chooser, self.threads, self.compiled)
@@ -99,23 +101,23 @@ class FastPlan(Plan):
                 s.path is not None and s.path.transform,
                 sum(a.nbytes for a in s.path.packed) if s.path else 0,
             )
-            for s in self._program.steps
+            for s in self.program.steps
         )
 
     @property
     def arena_bytes(self) -> int:
         """Bytes of activations and scratch of the plan's own batch."""
-        return self._program.arena_bytes
+        return self.program.arena_bytes
 
     @property
     def memory_bytes(self) -> int:
         held = sum(a.nbytes for a in self._weights.values())
-        return held + self._program.packed_bytes + self._program.arena_bytes
+        return held + self.program.packed_bytes + self.program.arena_bytes
 
     def walks(self, node: str) -> tuple[Walk, ...]:
         """Return the index tables that the loop of a convolution walks; empty for a transform."""
         self.graph.node(node)
-        for step in self._program.steps:
+        for step in self.program.steps:
             if step.stage.node.name == node and step.path is not None:
                 return step.path.walks()
         return ()

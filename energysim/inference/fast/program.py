@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -103,10 +103,10 @@ class Program:
             plane.clear_gaps(planes)
             plane.clear_borders(planes)
 
-    def execute(self, pool: ThreadPoolExecutor | None = None) -> None:
-        """Run on whatever lies in the input buffers; nothing is copied (for timing)."""
-        for step in self.steps:
-            self._run_step(step, pool)
+    def repeat(self, step: Step, times: int) -> None:
+        """Run one step on whatever lies in its buffers (for timing)."""
+        for _ in range(times):
+            self._run_step(step, None)
 
     def _run_step(self, step: Step, pool: ThreadPoolExecutor | None) -> None:
         if pool is None or self._threads == 1:
@@ -150,19 +150,27 @@ class Program:
 
     def count(self, counter: MacCounter) -> None:
         """Add the multiply-adds of one run to a counter, from the index tables the loops walk."""
+        for node, macs, overhead, counted in self._counts:
+            counter.add(node, macs, overhead, counted)
+
+    @cached_property
+    def _counts(self) -> list[tuple[str, int, int, bool]]:
+        """(node, multiply-adds, overhead, whether they count) of each step that multiplies."""
+        found = []
         for step in self.steps:
             node = step.stage.node
             if step.path is not None:
-                g = step.path.conv.geometry
-                macs = g.batch * sum(w.macs(g.pixels) for w in step.path.walks())
-                over = g.batch * sum(w.overhead(g.pixels) for w in step.path.walks())
-                counter.add(node.name, macs, over, not step.path.transform)
+                g, walks = step.path.conv.geometry, step.path.walks()
+                macs = g.batch * sum(w.macs(g.pixels) for w in walks)
+                overhead = g.batch * sum(w.overhead(g.pixels) for w in walks)
+                found.append((node.name, macs, overhead, not step.path.transform))
                 continue
-            shapes = [np.broadcast_to(np.float32(0), s) for s in self.graph.input_shapes(node)]
-            outputs = [np.broadcast_to(np.float32(0), s) for s in self.graph.output_shapes(node)]
-            macs = dense_macs(node, tuple(shapes), tuple(outputs)) if shapes else 0
+            empty = [np.broadcast_to(np.float32(0), s) for s in self.graph.input_shapes(node)]
+            made = [np.broadcast_to(np.float32(0), s) for s in self.graph.output_shapes(node)]
+            macs = dense_macs(node, tuple(empty), tuple(made)) if empty else 0
             if macs:
-                counter.add(node.name, macs)
+                found.append((node.name, macs, 0, True))
+        return found
 
 
 def _call_all(calls: list[Call]) -> None:
