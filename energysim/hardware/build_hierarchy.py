@@ -61,19 +61,20 @@ class HierarchyBuilder(Builder):
         if given["capacity"] is not None:
             capacity = int(self.constant(given["capacity"], f"{path}.capacity").value)
         read, write = self.energies(given, path, capacity)
-        more = {
-            action: self.constant(given[action], f"{path}.{action}") if given[action] else write
+        fill, update = (
+            self.constant(given[action], f"{path}.{action}") if given[action] else write
             for action in ("fill", "update")
-        }
+        )
         kinds = ("bandwidth", "read_bandwidth", "write_bandwidth")
-        limits = {kind: self.bandwidth(given[kind], f"{path}.{kind}", clock_hz) for kind in kinds}
+        limits: Given = {kind: self.bandwidth(given[kind], f"{path}.{kind}", clock_hz) for kind in kinds}
         parts = given["partitions"]
         return TemporalLevel(
             name=given["name"],
             capacity_bits=capacity,
             word_bits=given["word_bits"],
             read=read,
-            **more,
+            fill=fill,
+            update=update,
             **limits,
             keep=_ordered(given["keep"]),
             bypass=_ordered(given["bypass"]),

@@ -81,7 +81,11 @@ def _unknown_parts(parent: Node, child: Node) -> list[Problem]:
 def _parts(node: Node, key: str) -> list[str]:
     """Return the names of the parts in a list of them."""
     found = node.value.get(key) if isinstance(node.value, dict) else None
-    return [_name(part) for part in found.value if _name(part)] if found and isinstance(found.value, list) else []
+    return (
+        [_name(part) for part in found.value if _name(part)]
+        if found and isinstance(found.value, list)
+        else []
+    )
 
 
 def _name(part: Node) -> str:

@@ -203,9 +203,8 @@ class HierarchyHardware(Hardware):
 def _check_dimensions(node: TemporalLevel | SpatialAxis) -> None:
     for dim in node.loops:
         if dim not in DIMENSIONS:
-            raise SpecError(
-                f"{node.name!r} names the dimension {dim!r}; dimensions are {' '.join(DIMENSIONS)}"
-            )
+            known = " ".join(DIMENSIONS)
+            raise SpecError(f"{node.name!r} names the dimension {dim!r}; dimensions are {known}")
         if node.loops.count(dim) > 1:
             raise SpecError(f"{node.name!r} names the dimension {dim!r} twice")
     tensors = (*node.keep, *node.bypass) if isinstance(node, TemporalLevel) else node.shared

@@ -58,7 +58,9 @@ def hierarchy_schema(version: str) -> Schema:
     levels = s.list_schema(
         checked(level, energies_given, sizes_fit, _tensors_once, _loops_once), strict=True, metadata=named
     )
-    axes = s.list_schema(checked(axis, _word_of_network, _loops_once, _shared_once), strict=True, metadata=named)
+    axes = s.list_schema(
+        checked(axis, _word_of_network, _loops_once, _shared_once), strict=True, metadata=named
+    )
     spec = record(
         "HierarchySpec",
         {
@@ -119,6 +121,8 @@ def _levels_used(spec: Given) -> None:
     levels: list[Any] = spec["levels"]
     if len(levels) < 2:
         raise problem("levels", "a hierarchy has two levels or more, the outermost first")
+    if levels[0]["name"] != "dram":
+        raise problem("levels", f"the first, outermost level is named 'dram', not {show(levels[0]['name'])}")
     if levels[0]["bypass"]:
         what = f"{show(levels[0]['name'])} is the last level: nothing can bypass it"
         raise problem("levels", f"{what}, not {levels[0]['bypass'][0]}")

@@ -78,9 +78,7 @@ def common_fields(version: str) -> tuple[dict[str, Schema], Optional]:
         "bits": record("Bits", dict.fromkeys(("weights", "activations", "accumulators"), width), {}),
         "mac": by_width(energy),
         "vector_op": energy,
-        "zeros": checked(
-            record("ZeroHandling", {"weights": zeros, "activations": zeros}, {}), formats_known
-        ),
+        "zeros": checked(record("ZeroHandling", {"weights": zeros, "activations": zeros}, {}), formats_known),
     }
     optional: Optional = {
         "description": (text(), ""),

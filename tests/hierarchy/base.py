@@ -51,9 +51,7 @@ EYERISS168 = Hierarchy(
 def conv(filters: int, channels: int, size: int, window: int = 3, stride: int = 1) -> LoopNest:
     """A square dense convolution with half a window of padding."""
     axis = Axis(size, size * stride, window, stride, 1, window // 2)
-    return LoopNest(
-        1, 1, filters, channels, axis, axis, DenseKernel((filters, channels, window, window))
-    )
+    return LoopNest(1, 1, filters, channels, axis, axis, DenseKernel((filters, channels, window, window)))
 
 
 def random_axis(rng: random.Random) -> Axis:

@@ -6,6 +6,7 @@ Nothing of ``energysim.mapping`` is used: hierarchy, loops and rules are read as
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 from itertools import product as grid
 from math import prod
 
@@ -105,7 +106,9 @@ class Simulator:
 
     def key(self, tensor, place, where):
         return tuple(
-            (i, where[i]) for i in self.time if self.loops[i][0] < place and self.loops[i][1] in DEPENDS[tensor]
+            (i, where[i])
+            for i in self.time
+            if self.loops[i][0] < place and self.loops[i][1] in DEPENDS[tensor]
         )
 
     def axes(self, outer, inner):
@@ -178,7 +181,11 @@ class Simulator:
                     before, after = dict(old[0]), dict(key)
                     changed = [i for i in moving if before[i] != after[i]]
                     last = moving[-1]
-                    if changed == [last] and after[last] == before[last] + 1 and self.loops[last][1] in "PQRS":
+                    if (
+                        changed == [last]
+                        and after[last] == before[last] + 1
+                        and self.loops[last][1] in "PQRS"
+                    ):
                         fresh = tile - old[1]
                 state[slot] = (key, tile)
                 self.count[self.nodes[inner].name, tensor, "fills"] += len(fresh)
@@ -263,7 +270,7 @@ class Simulator:
         if slot not in state:
             sizes = self.layer["sizes"]
             state[slot] = ((), dict.fromkeys(grid(*(range(sizes[d]) for d in "NGMPQ")), False))
-        for outer, inner in zip(keepers, keepers[1:], strict=False):
+        for outer, inner in pairwise(keepers):
             shared = self.share("outputs", outer, inner)
             back = []
             for instance in self.instances(inner):

@@ -42,9 +42,7 @@ def compare(seed: int, most: int) -> None:
     flags = {r: getattr(rules, r) for r in ("padding", "untouched", "overlap", "first_read", "drain")}
     flags["returned_sums"] = dict(hierarchy.rules)["returned_sums"]
     blocks = {name: [(lp.dim, lp.trips) for lp in loops] for name, loops in mapping.blocks}
-    run = Simulator(
-        hierarchy.nodes, blocks, set(mapping.bypass), layer, flags, stored_only, walk.skips
-    ).run()
+    run = Simulator(hierarchy.nodes, blocks, set(mapping.bypass), layer, flags, stored_only, walk.skips).run()
     # Inputs shared by windows and skipped products: an upper bound, see operands.py.
     loose = walk.skips and any(axis.diagonal for axis in hierarchy.axes)
     text = f"seed {seed}: {nest} on {hierarchy} with {mapping} under {rules}"

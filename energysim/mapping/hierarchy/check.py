@@ -7,7 +7,7 @@ from math import prod
 from energysim.errors import near_miss
 from energysim.hardware.hierarchy import TENSORS, Hierarchy, SpatialAxis, TemporalLevel
 from energysim.hardware.tables import capacity_text
-from energysim.mapping.hierarchy.footprint import needs
+from energysim.mapping.hierarchy.footprint import Widths, needs
 from energysim.mapping.hierarchy.loops import loop_tree, sizes
 from energysim.mapping.hierarchy.mapping import Mapping, MappingError
 from energysim.mapping.hierarchy.rules import hierarchy_rules
@@ -35,7 +35,7 @@ def checked(
     mapping: Mapping,
     nest: LoopNest,
     rules: Rules,
-    bits: tuple[int, int, int],
+    bits: Widths,
     *,
     imperfect: bool = False,
     stored_only: bool = False,
@@ -49,8 +49,8 @@ def checked(
     mapping : Mapping
     nest : LoopNest
     rules : Rules
-    bits : (int, int, int)
-        Of a weight, an input and an accumulator as they are held.
+    bits : (int or Fraction, int, int)
+        Of a weight (with its share of indices), an input and an accumulator as they are held.
     imperfect : bool
         Whether loops of the outermost level may end with a smaller tile.
     stored_only, skips : bool
@@ -132,7 +132,7 @@ def check_sizes(hierarchy: Hierarchy, mapping: Mapping, nest: LoopNest, imperfec
             )
 
 
-def check_room(walk: Walk, bits: tuple[int, int, int]) -> None:
+def check_room(walk: Walk, bits: Widths) -> None:
     """The tiles fit their levels."""
     found = needs(walk, bits)
     for level in walk.tree.hierarchy.levels[1:]:

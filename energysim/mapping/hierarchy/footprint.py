@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from math import prod
 
 import numpy as np
@@ -10,8 +11,11 @@ import numpy as np
 from energysim.hardware.hierarchy import TENSORS, TemporalLevel
 from energysim.kernels import MaskKernel
 from energysim.mapping.hierarchy.walk import IMAGE_AXES, Walk
+from energysim.units import ceil_fraction
 
-__all__ = ["Need", "needs", "tile_elements"]
+__all__ = ["Need", "Widths", "needs", "tile_elements"]
+
+Widths = tuple[Fraction | int, int, int]
 
 
 @dataclass(frozen=True)
@@ -23,14 +27,14 @@ class Need:
     bits: int
 
 
-def needs(walk: Walk, bits: tuple[int, int, int]) -> tuple[Need, ...]:
+def needs(walk: Walk, bits: Widths) -> tuple[Need, ...]:
     """Return the room each tensor takes in each level that holds it, but the outermost.
 
     Parameters
     ----------
     walk : Walk
-    bits : (int, int, int)
-        Of a weight, an input and an accumulator as they are held.
+    bits : (int or Fraction, int, int)
+        Of a weight (with its share of indices), an input and an accumulator as they are held.
     """
     found = []
     for place, node in enumerate(walk.tree.hierarchy.nodes):
@@ -39,7 +43,8 @@ def needs(walk: Walk, bits: tuple[int, int, int]) -> tuple[Need, ...]:
         copies = 2 if node.double_buffered or walk.rules.double_buffering == "yes" else 1
         for tensor, width in zip(TENSORS, bits, strict=True):
             if place in walk.tree.keepers[tensor]:
-                found.append(Need(node.name, tensor, copies * width * tile_elements(walk, tensor, place)))
+                held = ceil_fraction(Fraction(width) * tile_elements(walk, tensor, place))
+                found.append(Need(node.name, tensor, copies * held))
     return tuple(found)
 
 

@@ -136,7 +136,7 @@ def parse_mapping(text: str) -> Mapping:
 
 
 def _loops(name: str, text: str) -> tuple[Loop, ...]:
-    found = []
+    found: list[Loop] = []
     for word in text.split():
         match = _LOOP.fullmatch(word)
         if match is None:
@@ -159,6 +159,7 @@ def _tensors(level: str, text: str) -> tuple[str, ...]:
     for word in text.split():
         if word not in TENSORS:
             raise MappingError(
-                f"bypass of {level!r}: unknown tensor {word!r}{near_miss(word, TENSORS)} ({', '.join(TENSORS)})"
+                f"bypass of {level!r}: unknown tensor {word!r}{near_miss(word, TENSORS)} "
+                f"({', '.join(TENSORS)})"
             )
     return tuple(text.split())

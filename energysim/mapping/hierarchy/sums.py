@@ -117,10 +117,8 @@ class Sums:
             return 0
         one = self.walk.own.returned_sums == "one"
         pinned = self._copies(level, None if one else shared)
-        all_of_them = self.held(level, pinned)
-        return (
-            all_of_them if self.walk.rules.first_read == "counted" else all_of_them - self.zero(level, pinned)
-        )
+        zero = self.zero(level, pinned) if self.walk.rules.first_read == "elided" else 0
+        return self.held(level, pinned) - zero
 
     def completed_outside(self, level: int) -> bool:
         """Whether sums of several copies reach the memory outside a level one by one."""

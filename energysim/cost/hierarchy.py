@@ -1,0 +1,111 @@
+"""The cost model ``hierarchy``: any memories, any spatial axes, explicit mappings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Dict
+from dataclasses import replace
+from pathlib import Path
+
+from energysim.cost.base import LayerCost, Setting
+from energysim.cost.hierarchy_layer import HierarchyLayer, hierarchy_of
+from energysim.cost.streams import evaluate_stream
+from energysim.errors import UsageError, near_miss
+from energysim.graph import LayerGraph
+from energysim.mapping.hierarchy.files import read_mappings
+from energysim.mapping.hierarchy.loops import sizes
+from energysim.mapping.hierarchy.mapping import Mapping, MappingError
+from energysim.windows import Axis
+from energysim.workload import LoopNest, MacWorkload, StreamWorkload, Workload, lower
+
+__all__ = ["HierarchyModel", "evaluate_mapping"]
+
+#: What two layers have in common that can run the same mapping, whatever weights they keep.
+Shape = tuple[int, int, int, int, Axis, Axis]
+
+
+class HierarchyModel:
+    """Levels and axes as the hardware says, each layer under the mapping given for its shape.
+
+    Parameters
+    ----------
+    mappings : dict of LoopNest to Mapping, optional
+        Mapping of each layer; the kernel of a loop nest is not looked at.
+    """
+
+    description = "any memory hierarchy and spatial axes, under explicit mappings"
+
+    def __init__(self, mappings: Dict[LoopNest, Mapping] | None = None) -> None:
+        self._mappings: dict[Shape, Mapping] = {}
+        for nest, mapping in (mappings or {}).items():
+            known = self._mappings.setdefault(_shape(nest), mapping)
+            if known != mapping:
+                raise MappingError(f"two mappings for layers of one shape: {known} and {mapping}")
+
+    @classmethod
+    def for_graph(cls, graph: LayerGraph, mappings: Dict[str, Mapping] | str | Path) -> HierarchyModel:
+        """Return the model for the layers of a graph.
+
+        Parameters
+        ----------
+        graph : LayerGraph
+        mappings : dict of str to Mapping, or path
+            By node name, or a mapping file.
+
+        Raises
+        ------
+        UsageError
+            If a name is no layer with multiplications.
+        """
+        given = mappings if isinstance(mappings, Dict) else read_mappings(mappings)
+        nests = {}
+        for node in graph.nodes:
+            if node.op.category == "mac":
+                work = lower(graph, node)
+                assert isinstance(work, MacWorkload)
+                nests[node.name] = work.nest
+        for name in given:
+            if name not in nests:
+                hint = near_miss(name, nests) or f" (it has {', '.join(nests)})"
+                raise UsageError(f"{graph.name!r} has no layer {name!r} to map{hint}")
+        return cls({nests[name]: mapping for name, mapping in given.items()})
+
+    def evaluate(self, segment: tuple[Workload, ...], setting: Setting) -> tuple[LayerCost, ...]:
+        """Return the cost of each workload; see :class:`energysim.cost.base.CostModel`."""
+        return tuple(self._one(work, setting) for work in segment)
+
+    def _one(self, work: Workload, setting: Setting) -> LayerCost:
+        if isinstance(work, StreamWorkload):
+            return _stream(work, setting)
+        mapping = self._mappings.get(_shape(work.nest))
+        if mapping is None:
+            shown = " ".join(f"{dim}{size}" for dim, size in sizes(work.nest).items())
+            raise UsageError(f"no mapping is given for a layer of this shape: {shown}")
+        return HierarchyLayer(work, setting).cost(mapping)
+
+
+def evaluate_mapping(work: MacWorkload, setting: Setting, mapping: Mapping) -> LayerCost:
+    """Return the cost of one explicit mapping.
+
+    Raises
+    ------
+    MappingError
+        If it is none of this layer, or the hardware cannot run it.
+    """
+    return HierarchyLayer(work, setting).cost(mapping)
+
+
+def _shape(nest: LoopNest) -> Shape:
+    return nest.batch, nest.groups, nest.filters, nest.channels, nest.rows, nest.cols
+
+
+def _stream(work: StreamWorkload, setting: Setting) -> LayerCost:
+    """A layer that only streams, through the two outermost levels, under their names."""
+    cost = evaluate_stream(work, setting)
+    names = dict(
+        zip(("dram", "buffer"), (level.name for level in hierarchy_of(setting).levels), strict=False)
+    )
+    return replace(
+        cost,
+        accesses=tuple(replace(row, level=names.get(row.level, row.level)) for row in cost.accesses),
+        times=tuple((names.get(name, name), time) for name, time in cost.times),
+    )

@@ -1,0 +1,276 @@
+"""One layer on hardware with a hierarchy: accesses, times and energy of an explicit mapping.
+
+Elements come from :mod:`energysim.mapping.hierarchy`; here they get bits and a price. In the
+outermost level every tensor lies in its storage format; inside it, weights stay as they are
+stored, inputs are plain and sums are as wide as accumulators. A row is priced as words of its
+level, without rounding up to whole words. Levels and multipliers work at the same time, each
+keeping its copies busy alike: the slowest sets the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+from energysim.cost.base import Access, LayerCost, Setting, charge
+from energysim.cost.storage import StoredOperand, StoredWeights, stored_operand
+from energysim.errors import UsageError
+from energysim.hardware.core import Constant
+from energysim.hardware.hierarchy import Hierarchy, HierarchyHardware, SpatialAxis, TemporalLevel
+from energysim.mapping.hierarchy.check import checked
+from energysim.mapping.hierarchy.counts import Counts, Traffic, count
+from energysim.mapping.hierarchy.mapping import Mapping
+from energysim.mapping.hierarchy.walk import Walk
+from energysim.units import ceil_fraction
+from energysim.workload import MacWorkload
+
+__all__ = ["HierarchyLayer", "hierarchy_of"]
+
+
+def hierarchy_of(setting: Setting) -> Hierarchy:
+    """Return the hierarchy of the hardware.
+
+    Raises
+    ------
+    UsageError
+        If it has none.
+    """
+    hardware = setting.hardware
+    if not isinstance(hardware, HierarchyHardware):
+        raise UsageError(
+            f"hardware {hardware.name!r} is written for the cost model {hardware.cost_model!r}; it has no "
+            "hierarchy of levels and axes"
+        )
+    return hardware.hierarchy
+
+
+@dataclass(frozen=True)
+class HierarchyLayer:
+    """One loop nest on one piece of hardware with a hierarchy."""
+
+    work: MacWorkload
+    setting: Setting
+
+    @cached_property
+    def hierarchy(self) -> Hierarchy:
+        """The hierarchy of the hardware."""
+        return hierarchy_of(self.setting)
+
+    @cached_property
+    def inputs(self) -> StoredOperand:
+        return stored_operand(self.work.inputs, self.setting)
+
+    @cached_property
+    def outputs(self) -> StoredOperand:
+        return stored_operand(self.work.outputs, self.setting)
+
+    @cached_property
+    def second(self) -> StoredOperand | None:
+        """The computed tensor in the place of the weights, if there is one."""
+        operand = self.work.second
+        return None if operand is None else stored_operand(operand, self.setting)
+
+    @cached_property
+    def weights(self) -> StoredWeights:
+        bits = self.setting.weight_bits if self.second is None else self.second.width
+        return StoredWeights(self.work.nest.kernel, bits, self.setting)
+
+    @cached_property
+    def weight_bits(self) -> Fraction:
+        """Bits of a stored weight in every level, indices included."""
+        return Fraction(self.weights.stream_bits, max(1, self.weights.elements))
+
+    @property
+    def stored_only(self) -> bool:
+        """Whether weights that do not exist are not stored."""
+        return self.weights.elements == self.work.nest.kernel.nonzeros
+
+    @property
+    def skips(self) -> bool:
+        """Whether products of weights that do not exist take no cycle."""
+        return self.setting.hardware.weights.compute == "skip"
+
+    @cached_property
+    def density(self) -> Fraction:
+        """Share of products whose activations the hardware does not leave out."""
+        if self.setting.hardware.activations.compute == "none":
+            return Fraction(1)
+        second = self.work.second
+        return self.work.inputs.density * (Fraction(1) if second is None else second.density)
+
+    @cached_property
+    def effective_macs(self) -> int:
+        """Multiply-adds that cost energy: those whose zeros are neither skipped nor gated."""
+        nest = self.work.nest
+        macs = nest.dense_macs if self.setting.hardware.weights.compute == "none" else nest.macs
+        return ceil_fraction(macs * self.density)
+
+    def walk(self, mapping: Mapping) -> Walk:
+        """A mapping laid over the hierarchy; see :func:`energysim.mapping.hierarchy.check.checked`."""
+        setting = self.setting
+        return checked(
+            self.hierarchy,
+            mapping,
+            self.work.nest,
+            setting.rules,
+            (self.weight_bits, self.inputs.width, setting.accumulator_bits),
+            imperfect=setting.rules.tiles == "all",
+            stored_only=self.stored_only,
+            skips=self.skips,
+        )
+
+    def cost(self, mapping: Mapping, mappings: int = 1, *, optimal: bool = False) -> LayerCost:
+        """Return the cost of a mapping.
+
+        Raises
+        ------
+        MappingError
+            If it is none of this layer, or does not fit.
+        """
+        walk = self.walk(mapping)
+        counts = count(walk)
+        moved = tuple(self._moved(counts))
+        times = self._times(walk, counts, moved)
+        cycles = max(time for _, time in times)
+        accesses = (*moved, *self._computed(), *self._leaked(cycles))
+        nest, stored, own = self.work.nest, self.weights.size, self.second is None
+        right = stored.total_bits if self.second is None else self.second.bits * nest.kernel.nonzeros
+        compulsory = (
+            Fraction(right),
+            nest.touched_inputs * self.inputs.bits,
+            self.work.outputs.elements * self.outputs.bits,
+        )
+        return LayerCost(
+            dense_macs=nest.dense_macs,
+            macs=nest.macs,
+            effective_macs=self.effective_macs,
+            other_ops=self.work.other_ops,
+            weight_bits=stored.value_bits if own else 0,
+            side_bits=stored.side_bits if own else 0,
+            accesses=tuple(access for access in accesses if access.elements or access.bits),
+            cycles=cycles,
+            times=times,
+            utilisation=Fraction(counts.products, counts.steps * counts.lanes)
+            if counts.steps
+            else Fraction(0),
+            compulsory_bits=sum(map(ceil_fraction, compulsory)),
+            mapping=str(mapping),
+            mappings=mappings,
+            optimal=optimal,
+        )
+
+    def _moved(self, counts: Counts) -> Iterable[Access]:
+        """What levels and axes do."""
+        levels = {level.name: level for level in self.hierarchy.levels}
+        outermost = self.hierarchy.levels[0]
+        for traffic in counts.traffic:
+            level = levels[traffic.level]
+            if traffic.tensor == "outputs":
+                yield from self._sums(level, traffic, outermost=level is outermost)
+            else:
+                yield from self._operands(level, traffic, outermost=level is outermost)
+        axes = {axis.name: axis for axis in self.hierarchy.axes}
+        for crossing in counts.crossings:
+            axis = axes[crossing.axis]
+            if axis.network is not None:
+                yield self._crossed(axis, axis.network, crossing.tensor, crossing.elements)
+
+    def _crossed(self, axis: SpatialAxis, energy: Constant, tensor: str, words: int) -> Access:
+        bits: dict[str, Fraction] = {
+            "weights": self.weight_bits,
+            "inputs": Fraction(self.inputs.width),
+            "outputs": Fraction(self.setting.accumulator_bits),
+        }
+        name = {"weights": self.right, "outputs": "partial_sums"}.get(tensor, tensor)
+        return charge(axis.name, name, "transfer", words, words * bits[tensor], energy, axis.word_bits)
+
+    @property
+    def right(self) -> str:
+        """Name of the tensor in the place of the weights."""
+        return "weights" if self.second is None else "inputs_2"
+
+    def _operands(self, level: TemporalLevel, traffic: Traffic, *, outermost: bool) -> Iterable[Access]:
+        weights = traffic.tensor == "weights"
+        name = self.right if weights else "inputs"
+        held: Fraction | int = self.weight_bits if weights else self.inputs.width
+        tables = self.weights.table_bits if weights else 0
+        bits, expected = held, False
+        if outermost and weights and self.second is not None:
+            bits, expected = held * self.second.bits / self.weights.bits, self.second.expected
+        elif outermost and not weights:
+            bits, expected = self.inputs.bits, self.inputs.expected
+        # Tables are read from the outermost level once and stay where they are used.
+        once = tables if outermost else 0
+        yield charge(
+            level.name,
+            name,
+            "read",
+            traffic.reads,
+            traffic.reads * bits + once,
+            level.read,
+            level.word_bits,
+            expected,
+        )
+        if not outermost:
+            yield charge(
+                level.name, name, "fill", traffic.fills, traffic.fills * held, level.fill, level.word_bits
+            )
+
+    def _sums(self, level: TemporalLevel, traffic: Traffic, *, outermost: bool) -> Iterable[Access]:
+        acc, word, name, sums = self.setting.accumulator_bits, level.word_bits, level.name, "partial_sums"
+        if outermost:
+            stored, count = self.outputs, self.work.outputs.elements
+            spilled = traffic.updates - traffic.finished
+            yield charge(
+                name, "outputs", "write", count, count * stored.bits, level.update, word, stored.expected
+            )
+            yield charge(name, sums, "write", spilled, spilled * acc, level.update, word)
+            yield charge(name, sums, "read", traffic.reads, traffic.reads * acc, level.read, word)
+            return
+        spilled = traffic.drains - traffic.finished
+        for tensor, action, elements, energy in (
+            (sums, "update", traffic.updates, level.update),
+            (sums, "read", traffic.reads, level.read),
+            (sums, "fill", traffic.fills, level.fill),
+            (sums, "drain", spilled, level.read),
+            ("outputs", "drain", traffic.finished, level.read),
+        ):
+            yield charge(name, tensor, action, elements, elements * acc, energy, word)
+
+    def _computed(self) -> Iterable[Access]:
+        hw, random = self.setting.hardware, self.density not in (0, 1)
+        mac = hw.mac_energy(self.weights.bits, self.inputs.width)
+        yield charge("mac", "", "compute", self.effective_macs, 0, mac, expected=random)
+        if self.work.other_ops:
+            yield charge("vector", "", "compute", self.work.other_ops, 0, hw.vector_op)
+
+    def _leaked(self, cycles: int) -> Iterable[Access]:
+        for place, node in enumerate(self.hierarchy.nodes):
+            if isinstance(node, TemporalLevel) and node.leakage is not None:
+                yield charge(node.name, "", "leak", cycles * self.hierarchy.instances(place), 0, node.leakage)
+        if self.hierarchy.leakage is not None:
+            yield charge("mac", "", "leak", cycles * self.hierarchy.lanes, 0, self.hierarchy.leakage)
+
+    def _times(self, walk: Walk, counts: Counts, moved: tuple[Access, ...]) -> tuple[tuple[str, int], ...]:
+        skipping = self.setting.hardware.activations.compute == "skip"
+        timed = counts.steps * (self.density if skipping else Fraction(1))
+        found = [("compute", ceil_fraction(timed))]
+        for place, node in enumerate(self.hierarchy.nodes):
+            if not isinstance(node, TemporalLevel):
+                continue
+            read = sum(a.bits for a in moved if a.level == node.name and a.action in ("read", "drain"))
+            both = sum(a.bits for a in moved if a.level == node.name)
+            longest = [
+                Fraction(bits) / (limit.value * walk.tree.used(place))
+                for bits, limit in (
+                    (both, node.bandwidth),
+                    (read, node.read_bandwidth),
+                    (both - read, node.write_bandwidth),
+                )
+                if limit is not None
+            ]
+            if longest:
+                found.append((node.name, ceil_fraction(max(longest))))
+        return tuple(found)
