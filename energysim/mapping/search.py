@@ -150,8 +150,9 @@ class _Pool:
 def _worse(moved: tuple[Floats, Floats, Floats], other: IntArray) -> NDArray[np.bool_]:
     """What moves no less of anything than another point, and more of something."""
     (passes, inputs, visits), (p, i, v) = moved, other.tolist()
-    more: NDArray[np.bool_] = (passes > p) | (inputs > i) | (visits > v)
-    return more & (passes >= p) & (inputs >= i) & (visits >= v)
+    more = (passes > p) | (inputs > i) | (visits > v)
+    found: NDArray[np.bool_] = more & (passes >= p) & (inputs >= i) & (visits >= v)
+    return found
 
 
 def undominated(points: IntArray) -> IntArray:
