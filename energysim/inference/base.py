@@ -114,7 +114,11 @@ class Plan(ABC):
         """Run node by node like :meth:`trace`; yield (node, inputs, outputs)."""
         given = checked_images(self.graph, images)
         live = {tensor: self.encode(tensor, array) for tensor, array in given.items()}
-        yield from self._steps(live)
+        for node in self.graph.nodes:
+            self._step(node, live)
+            yield node, tuple(live[t] for t in node.inputs), tuple(live[t] for t in node.outputs)
+            for tensor in self._dead[node.name]:
+                del live[tensor]
 
     def run_node(self, node: str, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
         """Return the outputs of one node for given inputs, both in the plan's own representation.
@@ -136,22 +140,18 @@ class Plan(ABC):
         with one_blas_thread():
             return self.execute(found, tuple(inputs))
 
-    def _steps(self, live: dict[str, Array]) -> Iterator[tuple[Node, tuple[Array, ...], tuple[Array, ...]]]:
-        """Run all nodes on ``live``, which holds the inputs, then whatever is still needed."""
-        for node in self.graph.nodes:
-            inputs = tuple(live[tensor] for tensor in node.inputs)
-            with one_blas_thread():
-                outputs = self.execute(node, inputs)
-            live.update(zip(node.outputs, outputs, strict=True))
-            yield node, inputs, outputs
-            del inputs, outputs
-            for tensor in self._dead[node.name]:
-                del live[tensor]
+    def _step(self, node: Node, live: dict[str, Array]) -> None:
+        """Run one node on ``live``, which holds every tensor that is still needed."""
+        with one_blas_thread():
+            outputs = self.execute(node, tuple(live[tensor] for tensor in node.inputs))
+        live.update(zip(node.outputs, outputs, strict=True))
 
     def _outputs(self, given: Mapping[str, Array]) -> dict[str, Array]:
         live = {tensor: self.encode(tensor, array) for tensor, array in given.items()}
-        for _ in self._steps(live):
-            pass
+        for node in self.graph.nodes:
+            self._step(node, live)
+            for tensor in self._dead[node.name]:
+                del live[tensor]
         found = {tensor: self.decode(tensor, live[tensor]) for tensor in self.graph.outputs}
         # Nothing returned shares memory with what was given.
         return {

@@ -117,10 +117,12 @@ class IntegerPlan(Plan):
         return held + most_bytes(self.graph, lambda t: self.encodings[t].dtype.itemsize, self._workspace)
 
     def _workspace(self, node: Node) -> int:
-        """Inputs and sums in 64 bits, and what the reference needs in float64."""
+        """Inputs, weights and sums in 64 bits, and what the reference needs in float64."""
         shapes = (*self.graph.input_shapes(node), *self.graph.output_shapes(node))
         wide = 8 * sum(int(np.prod(shape)) for shape in shapes)
-        return 3 * wide + workspace_bytes(self.graph, node, 8)
+        layer = self._layers.get(node.name)
+        weights = 0 if layer is None else 8 * int(layer.weight.size)
+        return 3 * wide + weights + workspace_bytes(self.graph, node, 8)
 
     def encode(self, tensor: str, values: Array) -> Array:
         """Return the integers of an input."""

@@ -221,9 +221,10 @@ def _npz_entries(file: Path, box: zipfile.ZipFile) -> _NpzEntries:
                 raise ValueError(f"array {name!r} has format {version}")
             read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
             shape, _, dtype = read(stream)
+            rest = member.file_size - stream.tell()
         if dtype.hasobject:
             _refuse(file, f"array {name!r} is a pickle, which could run any program: it is not opened")
-        if product(shape) * dtype.itemsize > member.file_size:
+        if product(shape) * dtype.itemsize > rest:
             raise ValueError(f"array {name!r} is cut short")
         found[name] = (shape, dtype, member)
     return found

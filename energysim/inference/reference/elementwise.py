@@ -30,8 +30,9 @@ def _relu6(x: Array) -> Array:
 
 
 def _gelu(x: Array) -> Array:
-    below = np.asarray(_erf(x / math.sqrt(2)), dtype=np.float64)
-    return np.asarray(x * (0.5 * (1 + below)), dtype=x.dtype)
+    exact = x.astype(np.float64)
+    below = np.asarray(_erf(exact / math.sqrt(2)), dtype=np.float64)
+    return np.asarray(0.5 * exact * (1 + below), dtype=x.dtype)
 
 
 #: Name of an activation -> function of an array of any shape.
