@@ -9,7 +9,10 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -29,8 +32,20 @@ _COMMANDS = {
 }
 
 
+class _ReaderGone(Exception):
+    """Nobody reads stdout any longer; click turns a BrokenPipeError itself into exit code 1."""
+
+
 class _LazyGroup(NearGroup):
     """A group whose commands are imported on use."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _pipe():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _pipe():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_COMMANDS)
@@ -45,6 +60,14 @@ class _LazyGroup(NearGroup):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(sorted(_COMMANDS.items()))
+
+
+@contextmanager
+def _pipe() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise _ReaderGone from None
 
 
 @click.group(
@@ -64,25 +87,19 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show
-    try:
-        sys.exit(_run(given))
-    except BrokenPipeError:  # on the last flush, or when click has given up
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    sys.exit(_run(given))
 
 
 def _run(given: list[str]) -> int:
     """Run the command line; return its exit code."""
     try:
         code = cli.main(given, prog_name="energysim", standalone_mode=False)
-        sys.stdout.flush()
+        with _pipe():
+            sys.stdout.flush()
         return code if isinstance(code, int) else 0
-    except SystemExit as exit:
-        if isinstance(exit.__context__, BrokenPipeError):  # click turns it into exit code 1
-            raise exit.__context__ from None
-        raise
-    except BrokenPipeError:
-        raise
+    except _ReaderGone:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the very end
+        return 0
     except (click.exceptions.Abort, KeyboardInterrupt):
         return _fail("interrupted", 130)
     except click.UsageError as error:

@@ -116,7 +116,7 @@ def test_options_of_the_network() -> None:
 def test_options_of_the_estimate() -> None:
     report = reported(
         "--bits",
-        "w=4,a=8,acc=20",
+        "w=4,a=8,acc=16",
         "--objective",
         "dram",
         "--rules",
@@ -133,7 +133,7 @@ def test_options_of_the_estimate() -> None:
         "bitmap",
     )
     setup = report.setup
-    assert (setup.bits, setup.objective, setup.fusion) == ("w=4,a=8,acc=20", "dram", "pool")
+    assert (setup.bits, setup.objective, setup.fusion) == ("w=4,a=8,acc=16", "dram", "pool")
     assert (setup.hardware, setup.cost_model) == ("eyeriss", "two-level")
     assert (setup.activations, setup.formats) == ("0.25 of all but the input", "activations bitmap")
     assert "overlap=none" in setup.rules
