@@ -300,8 +300,8 @@ class Simulator:
         def below(number, where):
             if number == len(self.loops):
                 b = self.block(len(self.nodes), where)
-                if not all(len(r) for d, r in b.items() if d in "GMCRS"):
-                    return 0 if self.skips else 1
+                if not all(len(r) for r in b.values()):
+                    return 0
                 cell = tuple(b[d][0] for d in "GMCRS")
                 return int(bool(self.mask[cell])) if self.skips else 1
             spatial = self.loops[number][4]

@@ -96,10 +96,6 @@ class LoopTree:
             for dim in DIMENSIONS
         )
 
-    def trips(self) -> int:
-        """Steps of the loops that run one after the other."""
-        return prod(loop.trips for loop in self.loops if not loop.spatial)
-
 
 def starts(size: int, loops: Iterable[PlacedLoop]) -> list[int]:
     """Return the positions at which tiles begin, over all trips of some loops over one dimension.

@@ -2,15 +2,15 @@
 
 As text, one block per level or axis, blocks in any order, the loops of a block outermost first::
 
-    DRAM: Q14 M2 C4; GLB: M4 C4 P56; X: M2 Q4; Y: C4 S3; weight_rf: R3 C4; psum_rf: M16
+    dram: Q14 M2 C4; buffer: M4 C4 P56; X: M2 Q4; Y: C4 S3; weight_rf: R3 C4; psum_rf: M16
 
 ``P56`` is a loop of 56 trips over output rows. Dimensions are N G M C P Q R S; loops of one trip
-need not be written. ``bypass GLB: weights inputs`` says which tensors that may are not held
+need not be written. ``bypass buffer: weights inputs`` says which tensors that may are not held
 there. The same blocks are the keys of the YAML form::
 
-    DRAM: Q14 M2 C4
+    dram: Q14 M2 C4
     X: M2 Q4
-    bypass: {GLB: weights inputs}
+    bypass: {buffer: weights inputs}
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Mapping:
 
     @classmethod
     def of(cls, blocks: Dict[str, str], bypass: Dict[str, str] | None = None) -> Mapping:
-        """Return the mapping of blocks such as ``{"DRAM": "Q14 M2", "X": "Q4"}``.
+        """Return the mapping of blocks such as ``{"dram": "Q14 M2", "X": "Q4"}``.
 
         Parameters
         ----------
@@ -126,7 +126,7 @@ def parse_mapping(text: str) -> Mapping:
     for part in filter(None, (p.strip() for p in text.split(";"))):
         name, colon, rest = (p.strip() for p in part.partition(":"))
         if not colon or not name:
-            raise MappingError(f"expected blocks such as 'DRAM: Q14 M2' separated by ';', got {part!r}")
+            raise MappingError(f"expected blocks such as 'dram: Q14 M2' separated by ';', got {part!r}")
         if name.startswith(f"{_BYPASS} "):
             level = name.removeprefix(_BYPASS).strip()
             bypass += [(level, tensor) for tensor in _tensors(level, rest)]

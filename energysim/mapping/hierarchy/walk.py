@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
-from energysim.hardware.hierarchy import SpatialAxis
+from energysim.hardware.hierarchy import DIMENSIONS, SpatialAxis
 from energysim.mapping.hierarchy.images import ImageAxis
 from energysim.mapping.hierarchy.loops import RELEVANT, LoopTree, PlacedLoop, starts
 from energysim.mapping.hierarchy.rules import HierarchyRules
@@ -98,7 +98,7 @@ class Walk:
 
     def steps(self) -> int:
         """Cycles of the multipliers if nothing makes them wait."""
+        in_time = [loop for loop in self.tree.loops if not loop.spatial]
         if not self.skips:
-            return self.tree.trips()
-        images = prod(lp.trips for lp in self.tree.loops if not lp.spatial and lp.dim in "NPQ")
-        return images * self.support.steps()
+            return self.visits(DIMENSIONS, in_time)
+        return self.visits("NPQ", in_time) * self.support.steps()
