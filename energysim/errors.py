@@ -16,6 +16,7 @@ __all__ = [
     "DataError",
     "DensityError",
     "EnergysimError",
+    "ExportError",
     "FormatError",
     "GraphError",
     "ModelError",
@@ -119,6 +120,10 @@ class WeightsError(EnergysimError):
 
 class DataError(EnergysimError):
     """Images or labels that a network cannot take."""
+
+
+class ExportError(EnergysimError):
+    """A network that a file format cannot hold, or a file that cannot be written."""
 
 
 class GraphError(EnergysimError):
