@@ -13,6 +13,7 @@ from energysim.hardware.core import (
     ZeroHandling,
 )
 from energysim.hardware.describe import ConstantRow, describe_constants, describe_hardware
+from energysim.hardware.hierarchy import Hierarchy, HierarchyHardware, SpatialAxis, TemporalLevel
 from energysim.hardware.loader import hardware_schema, load_hardware
 from energysim.hardware.names import hardware_names
 
@@ -21,9 +22,13 @@ __all__ = [
     "Constant",
     "ConstantRow",
     "Hardware",
+    "Hierarchy",
+    "HierarchyHardware",
     "MemoryLevel",
     "Partitions",
     "RegisterAccesses",
+    "SpatialAxis",
+    "TemporalLevel",
     "ZeroHandling",
     "describe_constants",
     "describe_hardware",

@@ -7,6 +7,8 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from energysim.hardware.core import Constant, Hardware, MemoryLevel
+from energysim.hardware.describe_hierarchy import hierarchy_rows
+from energysim.hardware.hierarchy import HierarchyHardware
 from energysim.hardware.tables import capacity_text
 from energysim.units import engineering
 
@@ -34,7 +36,7 @@ def describe_constants(hardware: Hardware) -> list[ConstantRow]:
 
 def describe_hardware(hardware: Hardware) -> list[tuple[str, str]]:
     """Return (property, text) rows that say what the hardware is."""
-    array, accesses = hardware.array, hardware.register_accesses
+    accesses = hardware.register_accesses
     rows = [
         ("name", hardware.name),
         ("description", hardware.description),
@@ -46,13 +48,7 @@ def describe_hardware(hardware: Hardware) -> list[tuple[str, str]]:
             f"weights {hardware.weight_bits}, activations {hardware.activation_bits}, "
             f"accumulators {hardware.accumulator_bits}",
         ),
-        (
-            "MACs per cycle",
-            f"{array.macs_per_cycle} ({array.pixels} pixels x {array.filters} filters, "
-            f"{array.products} products per accumulator access)",
-        ),
-        *_level_rows(hardware.dram),
-        *_level_rows(hardware.buffer),
+        *_memory_rows(hardware),
         *((f"MAC {bits} bit", value_text(energy)) for bits, energy in hardware.mac),
         *(
             (f"register {bits} bit", f"read {value_text(read)}, write {value_text(write)}")
@@ -70,6 +66,17 @@ def describe_hardware(hardware: Hardware) -> list[tuple[str, str]]:
     rows += [("other operation", value_text(hardware.vector_op)), ("zeros", hardware.zero_sentence)]
     rows += [(f"rule {name}", str(value)) for name, value in hardware.rules]
     return [*rows, ("digest", hardware.digest)]
+
+
+def _memory_rows(hardware: Hardware) -> list[tuple[str, str]]:
+    if isinstance(hardware, HierarchyHardware):
+        return hierarchy_rows(hardware.hierarchy, value_text)
+    array = hardware.array
+    lanes = (
+        f"{array.macs_per_cycle} ({array.pixels} pixels x {array.filters} filters, "
+        f"{array.products} products per accumulator access)"
+    )
+    return [("MACs per cycle", lanes), *_level_rows(hardware.dram), *_level_rows(hardware.buffer)]
 
 
 def value_text(constant: Constant) -> str:

@@ -1,5 +1,7 @@
 """Explicit mappings as text, as YAML, as values; and what is wrong with them in one sentence."""
 
+# ruff: noqa: E501  (messages stay on one line)
+
 from __future__ import annotations
 
 import pickle
@@ -239,7 +241,7 @@ def test_all_errors_of_a_mapping_file_at_once(tmp_path: Path) -> None:
 
 
 def test_a_layer_the_network_has_not(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="has no layer 'features.conv3_5' to map; did you mean"):
+    with pytest.raises(UsageError, match=r"has no layer .features\.conv3_5. to map; did you mean"):
         HierarchyModel.for_graph(load_model("vgg16"), {"features.conv3_5": Mapping(())})
     nest = conv(4, 4, 4)
     with pytest.raises(
