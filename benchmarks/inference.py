@@ -17,7 +17,6 @@ import argparse
 import importlib.metadata
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -104,7 +103,11 @@ def onnx_model(graph: LayerGraph, weights: Weights) -> bytes:
             weight = weight * scale[:, None, None, None]
             bias = (bias - weights[f"{norm}.running_mean"]) * scale + weights[f"{norm}.bias"]
             output = users[0].outputs[0]
-        inputs = [name_of(node.inputs[0]), constant(f"{node.name}.w", weight), constant(f"{node.name}.b", bias)]
+        inputs = [
+            name_of(node.inputs[0]),
+            constant(f"{node.name}.w", weight),
+            constant(f"{node.name}.b", bias),
+        ]
         nodes.append(helper.make_node("Conv", inputs, [output], group=op.groups, **attributes(op)))
 
     for node in graph.nodes:
@@ -238,11 +241,15 @@ def network(model: str, part: str, rounds: int, choose: Any, threads: int) -> No
     times = measure(candidates, rounds, wall=threads > 1)
     base = statistics.median(times["onnxruntime"])
     print(f"\n{model} {part}: onnxruntime {1000 * base:.1f} ms")
-    print(f"{'':22}{'ms':>8}{'vs ORT':>8}{'bar':>6}{'own direct':>12}{'own best':>10}{'arena MB':>10}{'packed MB':>11}")
+    print(
+        f"{'':22}{'ms':>8}{'vs ORT':>8}{'bar':>6}{'own direct':>12}{'own best':>10}{'arena MB':>10}{'packed MB':>11}"
+    )
     for candidate in candidates[1:]:
         kind = candidate.name.rpartition(" ")[2]
         plan = plans[candidate.name]
-        figures = [ratio(times, b, candidate.name) for b in ("onnxruntime", f"dense-direct {kind}", f"dense {kind}")]
+        figures = [
+            ratio(times, b, candidate.name) for b in ("onnxruntime", f"dense-direct {kind}", f"dense {kind}")
+        ]
         bar = "" if candidate.bar is None else f"{candidate.bar:.2f}"
         print(
             f"{candidate.name:22}{1000 * statistics.median(times[candidate.name]):8.1f}{figures[0]:8.2f}{bar:>6}"
@@ -279,8 +286,11 @@ def layers(rounds: int) -> None:
         shares = [each["9"] / each[str(k)] / (9 / k) for k in (1, 2, 4)]
         minima = [best["9"] / best[str(k)] / (9 / k) for k in (1, 2, 4)]
         print(
-            f"{channels:4} @{size:<3} {path:12} " + " / ".join(f"{100 * s:.0f}" for s in shares)
-            + " %   minima " + " / ".join(f"{100 * s:.0f}" for s in minima) + " %"
+            f"{channels:4} @{size:<3} {path:12} "
+            + " / ".join(f"{100 * s:.0f}" for s in shares)
+            + " %   minima "
+            + " / ".join(f"{100 * s:.0f}" for s in minima)
+            + " %"
         )
 
 

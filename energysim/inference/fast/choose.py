@@ -26,7 +26,7 @@ from energysim.inference.fast.periodic import Pair, Run, Scatter
 from energysim.inference.fast.transform import CompiledWinograd4
 from energysim.inference.fast.winograd import Winograd2, Winograd4
 
-__all__ = ["PATHS", "Chooser", "Choice", "numba_present"]
+__all__ = ["PATHS", "Choice", "Chooser", "numba_present"]
 
 Choice = Literal["auto", "time"] | Mapping[str, str]
 
@@ -150,7 +150,7 @@ class Chooser:
 def _compact_rule(conv: Convolution) -> type[Path]:
     """NumPy alone: few long products if much is kept, copies if little is."""
     if not Run.fits(conv):
-        return Gather
+        return Fancy if conv.kernel.period is None else Gather
     g = conv.geometry
     kept = conv.kernel.nonzeros / (conv.kernel.shape[0] * conv.kernel.shape[1])
     if g.pixels <= 16 or (g.channels < 512 and kept < 1.5):

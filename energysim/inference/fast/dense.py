@@ -121,7 +121,9 @@ class Im2col(Dense):
             return [partial(np.copyto, matrix.reshape(shape), taken)]
         boxes = matrix.reshape(channels, rows * cols, columns)
         return [
-            partial(np.copyto, boxes[:, t], window(base, first + step, (channels, columns), (operand.channel, 1)))
+            partial(
+                np.copyto, boxes[:, t], window(base, first + step, (channels, columns), (operand.channel, 1))
+            )
             for t, step in enumerate(steps.reshape(-1).tolist())
         ]
 
@@ -134,7 +136,9 @@ class Taps(Dense):
     def __init__(self, conv: Convolution) -> None:
         super().__init__(conv)
         g = conv.geometry
-        self._weights = np.ascontiguousarray(conv.weights.reshape(g.filters, g.channels, -1).transpose(2, 0, 1))
+        self._weights = np.ascontiguousarray(
+            conv.weights.reshape(g.filters, g.channels, -1).transpose(2, 0, 1)
+        )
 
     @classmethod
     def fits(cls, conv: Convolution) -> bool:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from energysim.graph import (
-    Add,
     AdaptivePool2d,
+    Add,
     BatchNorm,
     ChannelShuffle,
     Concat,

@@ -116,7 +116,9 @@ class Operand:
         down, right = (max(r[axis] for r in reach.values()) for axis in (0, 1))
         pitch = g.target.pitch
         if pitch < cols + right:
-            raise ValueError(f"the rows of the output, {pitch} apart, have no room for {cols + right} columns")
+            raise ValueError(
+                f"the rows of the output, {pitch} apart, have no room for {cols + right} columns"
+            )
         channel = stride_of((rows + down) * pitch)
         order = {phase: number for number, phase in enumerate(sorted(reach))}
         taps = np.array(

@@ -160,7 +160,9 @@ def pixel_product(shape: Shape) -> Any:
                         value = result[r][v]
                         before = b.basic_block
                         with b.if_then(adds):
-                            more = code.read(b.add(code.at(other, places[r], 2), number(wide * v)), code.vector)
+                            more = code.read(
+                                b.add(code.at(other, places[r], 2), number(wide * v)), code.vector
+                            )
                             summed = b.fadd(value, more)
                             inside = b.basic_block
                         merged = b.phi(code.vector)

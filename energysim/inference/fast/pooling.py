@@ -57,9 +57,7 @@ def pool(stage: Stage, store: Storage, share: Share, compiled: bool) -> list[Cal
     return calls
 
 
-def _span(
-    outputs: int, size: int, stride: int, shift: int
-) -> tuple[slice, slice] | None:
+def _span(outputs: int, size: int, stride: int, shift: int) -> tuple[slice, slice] | None:
     """Outputs o and inputs ``o*stride + shift`` that lie inside ``size``, as slices."""
     first = max(0, -(shift // stride))
     last = min(outputs, (size - 1 - shift) // stride + 1)

@@ -72,7 +72,9 @@ class Program:
         self._lock = threading.Lock()
         work, same = stages(graph)
         self.storage = Storage(graph, work, same)
-        paths = {id(s): choose(s.node.name, fold(graph, self.storage, s, weights)) for s in work if _is_conv(s)}
+        paths = {
+            id(s): choose(s.node.name, fold(graph, self.storage, s, weights)) for s in work if _is_conv(s)
+        }
         floats = max((p.scratch for p in paths.values()), default=0) + 2 * SLACK
         self._spaces = [np.zeros(floats, dtype=np.float32) for _ in range(threads)]
         self.steps = [self._step(stage, paths.get(id(stage)), weights) for stage in work]

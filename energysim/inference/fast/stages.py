@@ -11,7 +11,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from energysim.graph import Activation, AdaptivePool2d, Add, BatchNorm, Conv2d, Dropout, LayerGraph, Linear, Node
+from energysim.graph import (
+    Activation,
+    AdaptivePool2d,
+    Add,
+    BatchNorm,
+    Conv2d,
+    Dropout,
+    LayerGraph,
+    Linear,
+    Node,
+)
 
 __all__ = ["CLAMPS", "Stage", "stages"]
 

@@ -196,7 +196,9 @@ def _take(
                 calls.append(partial(np.copyto, box[:, :high, :wide], taken))
             for rest in (box[:, max(high, 0) :], box[:, : max(high, 0), max(wide, 0) :]):
                 if rest.size:
-                    calls.append(partial(rest.fill, 0) if rest.flags.c_contiguous else partial(np.copyto, rest, 0))
+                    calls.append(
+                        partial(rest.fill, 0) if rest.flags.c_contiguous else partial(np.copyto, rest, 0)
+                    )
     return calls
 
 
