@@ -92,14 +92,8 @@ class Plan(ABC):
         given = checked_images(self.graph, images)
         batch = len(next(iter(given.values())))
         parts = min(self.threads, batch)
-        if parts == 1:
-            found = self._outputs(given)
-        else:
-            edges = [batch * i // parts for i in range(parts + 1)]
-            shares = [{t: a[i:j] for t, a in given.items()} for i, j in pairwise(edges)]
-            with ThreadPoolExecutor(parts) as pool:
-                done = list(pool.map(self._outputs, shares))
-            found = {t: np.concatenate([d[t] for d in done]) for t in self.graph.outputs}
+        with one_blas_thread():  # here, not in the threads: the limit is one for all of them
+            found = self._outputs(given) if parts == 1 else self._shared_out(given, batch, parts)
         return found if len(found) > 1 else next(iter(found.values()))
 
     def trace(self, images: Images) -> Iterator[tuple[str, tuple[Array, ...]]]:
@@ -115,7 +109,8 @@ class Plan(ABC):
         given = checked_images(self.graph, images)
         live = {tensor: self.encode(tensor, array) for tensor, array in given.items()}
         for node in self.graph.nodes:
-            self._step(node, live)
+            with one_blas_thread():
+                self._step(node, live)
             yield node, tuple(live[t] for t in node.inputs), tuple(live[t] for t in node.outputs)
             for tensor in self._dead[node.name]:
                 del live[tensor]
@@ -142,9 +137,16 @@ class Plan(ABC):
 
     def _step(self, node: Node, live: dict[str, Array]) -> None:
         """Run one node on ``live``, which holds every tensor that is still needed."""
-        with one_blas_thread():
-            outputs = self.execute(node, tuple(live[tensor] for tensor in node.inputs))
+        outputs = self.execute(node, tuple(live[tensor] for tensor in node.inputs))
         live.update(zip(node.outputs, outputs, strict=True))
+
+    def _shared_out(self, given: Mapping[str, Array], batch: int, parts: int) -> dict[str, Array]:
+        """Run equal shares of the batch in threads of their own."""
+        edges = [batch * i // parts for i in range(parts + 1)]
+        shares = [{t: a[i:j] for t, a in given.items()} for i, j in pairwise(edges)]
+        with ThreadPoolExecutor(parts) as pool:
+            done = list(pool.map(self._outputs, shares))
+        return {t: np.concatenate([d[t] for d in done]) for t in self.graph.outputs}
 
     def _outputs(self, given: Mapping[str, Array]) -> dict[str, Array]:
         live = {tensor: self.encode(tensor, array) for tensor, array in given.items()}
