@@ -1,0 +1,178 @@
+"""Running the compact form against the dense one; counts come from the executor alone.
+
+Imports nothing that knows of costs: what is counted here is what was executed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from energysim.data import Data, batch_size, classes_of
+from energysim.errors import SchemeError, UsageError
+from energysim.graph import Conv2d, LayerGraph, Node
+from energysim.inference import Plan, plan
+from energysim.inference.base import Images
+from energysim.inference.counter import Executed
+from energysim.inference.reference.types import Array
+from energysim.inference.weights import Weights, masked
+from energysim.schemes import Rewrite
+from energysim.validate.answers import Answers
+from energysim.validate.differences import Differences
+
+__all__ = ["Executors", "Outcome", "Step", "dense_equivalent", "execute", "executors"]
+
+#: Called with what is done, how many images are done, and of how many.
+Step = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Executors:
+    """Two plans of one network: dense by definition, and the one that is checked against it."""
+
+    reference: Plan
+    candidate: Plan
+
+    @property
+    def memory_bytes(self) -> int:
+        """What a run of both holds at most, for the batch they were made for."""
+        return self.reference.memory_bytes + self.candidate.memory_bytes
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run gave.
+
+    Attributes
+    ----------
+    tensors : dict of str to Differences
+        By node; compared where a node multiplies, else only the reference is known.
+    executed : dict of str to Executed
+        For all images, layer by layer.
+    output : Differences
+        Of the network's outputs, each form run from end to end.
+    answers : Answers or None
+        None if the network tells no classes apart.
+    """
+
+    tensors: dict[str, Differences]
+    executed: dict[str, Executed]
+    output: Differences
+    answers: Answers | None
+
+
+def dense_equivalent(graph: LayerGraph, rewrite: Rewrite) -> LayerGraph:
+    """Return the network without any sparse kernel that a rewritten one is to equal.
+
+    Raises
+    ------
+    SchemeError
+        If the scheme did more than give convolutions another kernel.
+    """
+    if [n.name for n in rewrite.graph] != [n.name for n in graph] or any(
+        origin.exactness != "E1" or origin.node != name for name, origin in rewrite.trace.items()
+    ):
+        raise SchemeError("the scheme rewrites layers: there is no masked dense form to compare it with")
+    return graph.with_operators(
+        {node.name: replace(node.op, kernel=None) for node in graph if isinstance(node.op, Conv2d)}
+    )
+
+
+def executors(
+    graph: LayerGraph, rewrite: Rewrite, weights: Weights, mode: str, path: str, winograd: bool, data: Data
+) -> Executors:
+    """Return both plans, for batches as they are run.
+
+    Raises
+    ------
+    UsageError
+        A mode or path that cannot be used.
+    WeightsError
+        Weights that do not belong to the network.
+    """
+    if path not in ("compact", "fast"):
+        raise UsageError(f"the path to check is compact or fast, not {path!r}")
+    batch = min(batch_size(graph), data.count)
+    dense = dense_equivalent(graph, rewrite).with_batch(batch)
+    sparse = rewrite.graph.with_batch(batch)
+    kept = masked(rewrite.graph, weights)
+    calibration: Images | None = None if mode == "float32" else next(data.batches(batch)).images
+    reference = plan(dense, kept, mode=mode, calibration=calibration)  # type: ignore[arg-type]
+    if path == "fast" and mode == "float32":
+        from energysim.inference.fast import make_plan
+
+        return Executors(reference, make_plan(sparse, kept, winograd=winograd))
+    candidate = plan(sparse, kept, mode=mode, path=path, calibration=calibration)  # type: ignore[arg-type]
+    return Executors(reference, candidate)
+
+
+def execute(both: Executors, data: Data, layers: bool = True, step: Step | None = None) -> Outcome:
+    """Run both forms on all images.
+
+    Parameters
+    ----------
+    both : Executors
+    data : Data
+    layers : bool
+        Whether each layer is also run alone, on what the reference feeds it.
+    step : function, optional
+        Told after each layer and each batch.
+    """
+    graph, size = both.reference.graph, both.reference.graph.batch
+    tensors = {node.name: Differences() for node in graph}
+    executed: dict[str, Executed] = {}
+    output = Differences()
+    answers = Answers(classes_of(graph)) if classes_of(graph) else None
+    done = 0
+    for batch in data.batches(size):
+        finals: dict[str, Array] = {}
+        for number, (node, inputs, outputs) in enumerate(both.reference.walk(batch.images)):
+            finals.update(_kept(both.reference, node, outputs))
+            if layers:
+                _compare(both.candidate, node, inputs, outputs, tensors[node.name], executed)
+            if step is not None:
+                step(node.name, done * len(graph) + number * batch.count, data.count * len(graph))
+        found = both.candidate.run(batch.images)
+        given = found if isinstance(found, dict) else {graph.outputs[0]: found}
+        for name, expected in finals.items():
+            output.add(expected, given[name])
+            if answers is not None:
+                answers.add(expected, given[name], batch.labels)
+        done += batch.count
+    return Outcome(tensors, executed, output, answers)
+
+
+def _kept(reference: Plan, node: Node, outputs: tuple[Array, ...]) -> dict[str, Array]:
+    """Copies of those outputs of a node that the network returns: the plan may reuse their memory."""
+    return {
+        name: np.array(reference.decode(name, array))
+        for name, array in zip(node.outputs, outputs, strict=True)
+        if name in reference.graph.outputs
+    }
+
+
+def _compare(
+    candidate: Plan,
+    node: Node,
+    inputs: tuple[Array, ...],
+    outputs: tuple[Array, ...],
+    differences: Differences,
+    executed: dict[str, Executed],
+) -> None:
+    """Run one layer alone and compare, if it multiplies; else only look at the reference."""
+    if node.op.category != "mac":
+        for array in outputs:
+            differences.add_reference(array)
+        return
+    before = candidate.counter.nodes.get(node.name, Executed())
+    for expected, found in zip(outputs, candidate.run_node(node.name, inputs), strict=True):
+        differences.add(expected, found)
+    after = candidate.counter.nodes.get(node.name, Executed())
+    old = executed.get(node.name, Executed())
+    executed[node.name] = Executed(
+        old.macs + after.macs - before.macs,
+        old.overhead + after.overhead - before.overhead,
+        old.counted and after.counted,
+    )

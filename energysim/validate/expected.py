@@ -1,0 +1,52 @@
+"""What the estimate says, in the form that executed and encoded numbers are compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from energysim.graph import LayerGraph
+from energysim.hardware import Hardware
+from energysim.report import Report
+from energysim.schemes import Scheme
+from energysim.setting import Bits
+from energysim.walker import estimate
+
+__all__ = ["Expected", "estimated", "expected"]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """One scheme's estimate, for one image.
+
+    Attributes
+    ----------
+    layers : dict of str to (int, int)
+        Multiply-adds, and stored weights with side information [bit], of each node.
+    macs, stored_bits, dram_bits, energy_aj : int
+        Of the whole network.
+    """
+
+    layers: dict[str, tuple[int, int]]
+    macs: int
+    stored_bits: int
+    dram_bits: int
+    energy_aj: int
+
+
+def estimated(
+    graph: LayerGraph,
+    schemes: Sequence[Scheme],
+    hardware: Hardware,
+    bits: Bits | None,
+    format_weights: str | None,
+) -> Report:
+    """Return the estimate of one image."""
+    return estimate(graph.with_batch(1), schemes, hardware, bits=bits, format_weights=format_weights)
+
+
+def expected(report: Report, scheme: Scheme) -> Expected:
+    """Return the numbers of a scheme."""
+    run, sums = report.run(str(scheme)), report.totals(str(scheme))
+    layers = {row.node: (row.macs, row.weight_bits + row.side_bits) for row in run.layers}
+    return Expected(layers, sums.macs, sums.stored_weight_bits, sums.total_dram_bits, sums.total_energy_aj)

@@ -1,0 +1,146 @@
+"""Layer by layer: errors, executed multiply-adds and encoded bits beside those of the estimate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from energysim.errors import CheckFailedError, EnergysimError, FormatError
+from energysim.graph import Conv2d, ConvTranspose2d, LayerGraph, Linear, Node
+from energysim.hardware import Hardware
+from energysim.inference.counter import Executed
+from energysim.inference.weights import Weights
+from energysim.kernels import DenseKernel, Kernel, WeightShape
+from energysim.schemes import Rewrite
+from energysim.validate.differences import Differences
+from energysim.validate.execute import Outcome
+from energysim.validate.expected import Expected
+from energysim.validate.result import LayerCheck
+from energysim.validate.stored import encoded_bits, format_of
+from energysim.validate.supports import support_problem
+
+__all__ = ["Encoder", "layer_checks", "support_problems"]
+
+
+def support_problems(graph: LayerGraph) -> tuple[str, ...]:
+    """Return the layers whose kernels contradict themselves: nothing is run then."""
+    found = []
+    for node in graph:
+        if isinstance(node.op, Conv2d) and node.op.kernel is not None:
+            problem = support_problem(node.op.kernel)
+            if problem is not None:
+                found.append(f"layer {node.name!r}: {problem}")
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Encodes the weights of layers as the hardware would hold them.
+
+    Attributes
+    ----------
+    hardware : Hardware
+    bits : int
+        Width of a weight.
+    asked : str or None
+        Format asked for.
+    """
+
+    hardware: Hardware
+    bits: int
+    asked: str | None
+    _known: dict[tuple[str, Kernel], int] = field(default_factory=dict)
+
+    def __call__(self, graph: LayerGraph, node: Node, weights: Weights) -> tuple[str, int, str | None]:
+        """Return the format of a layer's weights, their encoded bits, and what went wrong, if anything.
+
+        Raises
+        ------
+        FormatError
+            If the format cannot hold such weights.
+        """
+        if isinstance(node.op, Conv2d):
+            kernel = node.op.layout(graph.input_shapes(node))
+        elif isinstance(node.op, Linear | ConvTranspose2d):
+            kernel = DenseKernel(_four(weights[f"{node.name}.weight"].shape))
+        else:
+            return "", 0, None
+        storage = format_of(kernel, self.hardware, self.asked)
+        # A dense layer is as long with any weights: it is encoded once for all schemes.
+        if (node.name, kernel) not in self._known:
+            array = weights[f"{node.name}.weight"].reshape(kernel.shape)
+            try:
+                self._known[node.name, kernel] = encoded_bits(array, kernel, storage, self.bits)
+            except CheckFailedError as error:
+                return str(storage), 0, str(error)
+            except FormatError as error:
+                raise FormatError(f"layer {node.name!r}: weights cannot be encoded: {error}") from None
+        return str(storage), self._known[node.name, kernel], None
+
+
+def layer_checks(
+    rewrite: Rewrite,
+    outcome: Outcome,
+    numbers: Expected,
+    weights: Weights,
+    encode: Encoder,
+    images: int,
+    tolerance: float,
+) -> tuple[LayerCheck, ...]:
+    """Return a row for each layer that multiplies, and for any other whose reference shows nothing."""
+    rows = []
+    for node in rewrite.graph:
+        off = outcome.tensors[node.name]
+        problems = [] if off.meaningless is None else [off.meaningless]
+        if node.op.category != "mac" and not problems:
+            continue
+        executed = outcome.executed.get(node.name, Executed())
+        macs, bits = numbers.layers.get(node.name, (0, 0))
+        name, encoded, broken = encode(rewrite.graph, node, weights)
+        if node.op.category != "mac":
+            macs, bits = 0, 0
+        problems += _problems(off, executed, macs * images, encoded, bits, tolerance)
+        if broken is not None:
+            problems.append(broken)
+        rows.append(
+            LayerCheck(
+                node=node.name,
+                kind=node.op.kind,
+                scheme=rewrite.trace[node.name].scheme,
+                max_error=off.largest,
+                relative_error=off.relative,
+                differing=off.differing,
+                executed_macs=_per_image(executed.macs, images) if executed.counted else None,
+                estimated_macs=macs,
+                overhead_macs=_per_image(executed.overhead, images) if executed.counted else 0,
+                format=name,
+                encoded_bits=encoded,
+                estimated_bits=bits,
+                problems=tuple(problems),
+            )
+        )
+    return tuple(rows)
+
+
+def _problems(
+    off: Differences, executed: Executed, macs: int, encoded: int, bits: int, tolerance: float
+) -> list[str]:
+    found = []
+    wrong = off.problem(tolerance)
+    if wrong is not None:
+        found.append(wrong)
+    if executed.counted and executed.macs != macs:
+        found.append(f"{executed.macs} multiply-adds were executed, the estimate counts {macs}")
+    if encoded != bits:
+        found.append(f"its weights are encoded in {encoded} bits, the estimate stores {bits}")
+    return found
+
+
+def _per_image(count: int, images: int) -> int:
+    if count % images:
+        raise EnergysimError(f"{count} products of {images} images are not equally many for each")
+    return count // images
+
+
+def _four(shape: tuple[int, ...]) -> WeightShape:
+    m, c, r, s = (*shape, 1, 1)[:4]
+    return m, c, r, s

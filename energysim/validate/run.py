@@ -1,0 +1,192 @@
+"""``validate``: the compact form of a network against its dense equivalent, and against the estimate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from energysim.data import Data, load_data
+from energysim.errors import UsageError
+from energysim.graph import LayerGraph
+from energysim.graph.shapes import text as shape_text
+from energysim.hardware import Hardware, load_hardware
+from energysim.report import Report
+from energysim.schemes import Scheme, parse_schemes
+from energysim.setting import Bits, read_widths
+from energysim.validate.execute import Step, execute, executors
+from energysim.validate.expected import estimated, expected
+from energysim.validate.layers import Encoder, layer_checks, support_problems
+from energysim.validate.result import SchemeCheck, Setup, Trial, Validation
+from energysim.validate.trials import trial
+from energysim.weight_sets import WeightSet, weight_sets
+from energysim.zoo import load_model
+
+__all__ = ["NETWORK_FACTOR", "TOLERANCE", "validate"]
+
+#: Allowed error of a float32 layer, over the standard deviation of its outputs.
+TOLERANCE = 2e-5
+#: How much of it the network's outputs may reach, where errors of rounding have grown layer by layer.
+NETWORK_FACTOR = 50
+#: Memory from which on it is told before the run [B].
+_MUCH = 10**9
+
+Tell = Callable[[str], None]
+
+
+def validate(
+    model: str | Path | LayerGraph,
+    sparsity: str | Scheme | Iterable[str | Scheme] = "psconv",
+    hardware: str | Path | Hardware = "edge45",
+    *,
+    weights: Sequence[str | Path] = (),
+    seed: int = 0,
+    data: str | Path | Data = "random",
+    inputs: int | None = None,
+    normalise: str | None = None,
+    mode: str = "float32",
+    path: str = "compact",
+    tolerance: float | None = None,
+    winograd: bool = False,
+    input: Sequence[int] | None = None,
+    classes: int | None = None,
+    bits: Bits | None = None,
+    format_weights: str | None = None,
+    tell: Tell | None = None,
+    step: Step | None = None,
+) -> Validation:
+    """Run a network in its compact form and compare: outputs, multiply-adds, stored bits.
+
+    The reference is the dense network with zeros where the kernels keep no weight, each operator by
+    its definition. Layer by layer both get the reference's activations; then both run from end to
+    end. Executed multiply-adds, for outputs and weights that exist, taps on padding included, must be
+    those of the estimate, and the payload of the encoded weights its stored bits.
+
+    Parameters
+    ----------
+    model : str, Path or LayerGraph
+    sparsity : str, Scheme or several
+        The dense form is always checked too.
+    hardware : str, Path or Hardware
+        What the estimate is made for.
+    weights : sequence of str or Path
+        Files or folders, several for several trials: see :func:`energysim.weight_sets.weight_sets`.
+    seed : int
+        Of random weights and random images.
+    data : str, Path or Data
+        See :func:`energysim.data.load_data`.
+    inputs : int, optional
+        Number of images.
+    normalise : str, optional
+    mode : {"float32", "int8", "int16"}
+    path : {"compact", "fast"}
+    tolerance : float, optional
+        Allowed error of a layer over the standard deviation of its outputs: 2e-5 by default, and
+        always 0 in integer modes. The network's outputs may reach 50 times that.
+    winograd : bool
+        Whether the fast path may multiply in a transformed domain; such layers are named, and their
+        multiply-adds not counted.
+    input, classes, bits, format_weights
+        See :func:`energysim.estimate`.
+    tell, step : function, optional
+        Called with messages, and with progress.
+
+    Returns
+    -------
+    Validation
+
+    Raises
+    ------
+    EnergysimError
+        For anything that cannot be used. What disagrees is no exception but part of the result.
+    """
+    bound = _tolerance(mode, tolerance)
+    if winograd and path != "fast":
+        raise UsageError("transforms are for the fast path")
+    graph = load_model(model, input, classes, 1)
+    spec = hardware if isinstance(hardware, Hardware) else load_hardware(hardware)
+    width = read_widths(bits, (spec.weight_bits, spec.activation_bits, spec.accumulator_bits))[0]
+    (dense,) = parse_schemes("dense")
+    chosen = [dense, *(s for s in dict.fromkeys(parse_schemes(sparsity)) if s != dense)]
+    images = data if isinstance(data, Data) else load_data(data, graph, inputs, seed=seed, normalise=normalise)
+    name = None if isinstance(model, LayerGraph) else str(model)
+    sets = [weight_sets(weights, name, str(scheme), seed) for scheme in chosen]
+    report = estimated(graph, chosen, spec, bits, format_weights)
+    job = _Job(graph, images, report, Encoder(spec, width, format_weights), mode, path, winograd, bound)
+    checks = tuple(job.check(*each, tell, step) for each in zip(chosen, sets, strict=True))
+    setup = Setup(
+        graph.name,
+        shape_text(graph.tensors[graph.inputs[0]].shape[1:]),
+        images.count,
+        images.source,
+        images.normalisation,
+        sets[0][0].label if sets[0][0].random else f"{', '.join(s.label for s in sets[-1])}",
+        seed,
+        mode,
+        path,
+        bound,
+        bound * NETWORK_FACTOR,
+        spec.name,
+        spec.digest,
+        report.setup.bits,
+    )
+    return Validation(setup, checks)
+
+
+def _tolerance(mode: str, given: float | None) -> float:
+    if mode != "float32":
+        if given:
+            raise UsageError(f"{mode} is checked bit for bit: there is no tolerance to give")
+        return 0.0
+    if given is None:
+        return TOLERANCE
+    if not (math.isfinite(given) and 0 <= given < 1):
+        raise UsageError(f"a tolerance is a share of a standard deviation, from 0 to below 1, not {given:g}")
+    return float(given)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What is the same for all schemes."""
+
+    graph: LayerGraph
+    data: Data
+    report: Report
+    encoder: Encoder
+    mode: str
+    path: str
+    winograd: bool
+    tolerance: float
+
+    def check(
+        self, scheme: Scheme, sets: tuple[WeightSet, ...], tell: Tell | None, step: Step | None
+    ) -> SchemeCheck:
+        """Check one scheme: layers with the first set of weights, the network with all of them."""
+        rewrite = scheme.apply(self.graph)
+        numbers = expected(self.report, scheme)
+        totals = numbers.macs, numbers.stored_bits, numbers.dram_bits, numbers.energy_aj
+        broken = support_problems(rewrite.graph)
+        if broken:
+            return SchemeCheck(str(scheme), (), (), *totals, problems=broken)
+        layers, trials = (), []
+        transforms: tuple[str, ...] = ()
+        for number, each in enumerate(sets):
+            weights = each.load(rewrite.graph, self.data)
+            both = executors(
+                self.graph, rewrite, weights, self.mode, self.path, self.winograd, self.data
+            )
+            if tell is not None and not number and both.memory_bytes > _MUCH:
+                tell(f"{scheme}: this run needs about {both.memory_bytes / 1e9:.1f} GB of memory")
+            outcome = execute(both, self.data, not number, _named(str(scheme), step))
+            if not number:
+                layers = layer_checks(
+                    rewrite, outcome, numbers, weights, self.encoder, self.data.count, self.tolerance
+                )
+                transforms = tuple(n for n, e in outcome.executed.items() if not e.counted)
+            trials.append(trial(each.label, outcome, self.tolerance * NETWORK_FACTOR))
+        return SchemeCheck(str(scheme), layers, tuple(trials), *totals, transforms)
+
+
+def _named(scheme: str, step: Step | None) -> Step | None:
+    return None if step is None else lambda what, done, total: step(f"{scheme} {what}", done, total)

@@ -1,0 +1,171 @@
+"""A validation for people: plain text, or the same as markdown."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from energysim.report.scales import joules
+from energysim.report.tables import Column, cell_text, github, markdown_text, plain
+from energysim.units import engineering
+
+if TYPE_CHECKING:
+    from energysim.validate.result import LayerCheck, SchemeCheck, Trial, Validation
+
+__all__ = ["render"]
+
+_WIDTH = 100
+_LEFT = ("layer", "kernel", "format", "scheme", "weights", "")
+
+
+def render(found: Validation, markdown: bool = False) -> str:
+    """Return the whole result as text."""
+    return "\n".join(_markdown(found) if markdown else _plain(found)) + "\n"
+
+
+def _plain(found: Validation) -> Iterator[str]:
+    yield from _wrapped(_title(found))
+    yield ""
+    for name, words in _heading(found):
+        yield from _wrapped(f"{name:11}{words}", 11)
+    for title, columns in _tables(found):
+        yield from ("", title, "", plain(columns))
+    yield ""
+    for note in _notes(found):
+        yield from _wrapped(note)
+
+
+def _markdown(found: Validation) -> Iterator[str]:
+    yield from (f"## {markdown_text(_title(found))}", "")
+    yield from (f"- {name}: {markdown_text(words)}" for name, words in _heading(found))
+    for title, columns in _tables(found):
+        yield from ("", f"### {markdown_text(title)}", "", github(columns))
+    yield ""
+    yield from (f"- {markdown_text(note)}" for note in _notes(found))
+
+
+def _wrapped(words: str, indent: int = 2) -> list[str]:
+    return textwrap.wrap(
+        cell_text(words),
+        _WIDTH,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _title(found: Validation) -> str:
+    setup = found.setup
+    return (
+        f"{setup.model} {setup.input}: {setup.path} against dense, {setup.mode}, {setup.images} images: "
+        f"{'everything agrees' if found.passed else f'{len(found.problems)} DISAGREEMENTS'}"
+    )
+
+
+def _heading(found: Validation) -> list[tuple[str, str]]:
+    setup = found.setup
+    rule = (
+        f"a layer's outputs within {setup.tolerance:g} of the reference's standard deviation, the network's "
+        f"within {setup.network_tolerance:g}"
+        if setup.tolerance
+        else "bit for bit"
+    )
+    return [
+        ("data", f"{setup.data}; {setup.normalisation}"),
+        ("weights", setup.weights),
+        ("reference", "the dense network by definition, zeros where a kernel keeps no weight"),
+        ("tolerance", rule),
+        ("estimate", f"on {setup.hardware}, bits {setup.bits}; all counts are for one image"),
+    ]
+
+
+def _tables(found: Validation) -> Iterator[tuple[str, list[Column]]]:
+    for scheme in found.schemes:
+        if scheme.layers:
+            yield f"{scheme.scheme}, layer by layer", _columns([_layer(row) for row in scheme.layers])
+    yield "Network", _columns([_network(found, scheme) for scheme in found.schemes])
+    if any(len(scheme.trials) > 1 for scheme in found.schemes):
+        rows = [_trial(found, s, t) for s in found.schemes for t in s.trials]
+        yield "Sets of weights", _columns(rows)
+
+
+def _columns(rows: list[dict[str, str]]) -> list[Column]:
+    return [Column(title, tuple(row[title] for row in rows), left=title in _LEFT) for title in rows[0]]
+
+
+def _layer(row: LayerCheck) -> dict[str, str]:
+    return {
+        "layer": cell_text(row.node),
+        "kernel": row.scheme,
+        "max error": _error(row.max_error),
+        "error / std": _error(row.relative_error),
+        "MACs executed": "transform" if row.executed_macs is None else f"{row.executed_macs:,}",
+        "estimated": f"{row.estimated_macs:,}",
+        "overhead": f"{row.overhead_macs:,}" if row.overhead_macs else "-",
+        "format": row.format or "-",
+        "bits encoded": f"{row.encoded_bits:,}",
+        "bits estimated": f"{row.estimated_bits:,}",
+        "": "FAILED" if row.problems else "ok",
+    }
+
+
+def _network(found: Validation, scheme: SchemeCheck) -> dict[str, str]:
+    images = found.setup.images
+    errors = [t.relative_error for t in scheme.trials]
+    worst = None if not errors or None in errors else max(e for e in errors if e is not None)
+    row = {"scheme": scheme.scheme, "error / std": _error(worst) if errors else "-"}
+    for title, counts in (
+        ("top-1 same", [t.top1_same for t in scheme.trials]),
+        ("top-5 same", [t.top5_same for t in scheme.trials]),
+    ):
+        known = [count for count in counts if count is not None]
+        row[title] = f"{min(known)}/{images}" if known else "-"
+    shares = scheme.top1(images)
+    if any(s.top1(images) for s in found.schemes):
+        row["top-1"] = "-" if shares is None else _percent(shares[0])
+        row["spread"] = "-" if shares is None else f"{_percent(shares[1])} to {_percent(shares[2])}"
+    row |= {
+        "MACs": engineering(scheme.macs),
+        "weights stored": engineering(scheme.stored_bits, "bit"),
+        "DRAM": engineering(scheme.dram_bits, "bit"),
+        "energy": joules(Fraction(scheme.energy_aj, 10**18)),
+        "": "ok" if scheme.passed else "FAILED",
+    }
+    return row
+
+
+def _trial(found: Validation, scheme: SchemeCheck, one: Trial) -> dict[str, str]:
+    images = found.setup.images
+    right = one.top1_correct
+    return {
+        "scheme": scheme.scheme,
+        "weights": cell_text(one.weights),
+        "error / std": _error(one.relative_error),
+        "top-1 same": "-" if one.top1_same is None else f"{one.top1_same}/{images}",
+        "top-1": "-" if right is None else _percent(Fraction(right, images)),
+        "": "FAILED" if one.problems else "ok",
+    }
+
+
+def _notes(found: Validation) -> Iterator[str]:
+    yield (
+        "Executed multiply-adds are counted where the products are made, for outputs and weights that "
+        "exist, taps on padding included; overhead are products beside these (padding columns, tails). "
+        "Encoded bits are the payload of the bytes that were written and read back."
+    )
+    for scheme in found.schemes:
+        if scheme.transforms:
+            yield f"{scheme.scheme}: on a transform path, MACs not counted: {', '.join(scheme.transforms)}."
+    yield from (f"DISAGREES: {problem}" for problem in found.problems)
+
+
+def _error(value: float | None) -> str:
+    if value is None:
+        return "no number"
+    return f"{value:.1e}" if value else "0"
+
+
+def _percent(share: Fraction) -> str:
+    return f"{float(100 * share):.2f} %"
