@@ -6,6 +6,7 @@
 FAMILIES: dict[str, tuple[str, ...]] = {
     "alexnet": ("alexnet", "alexnet_grouped"),
     "densenet": ("densenet121",),
+    "digits": ("digits_cnn",),
     "googlenet": ("googlenet",),
     "mobilenet": ("mobilenet_v1", "mobilenet_v2", "mobilenet_v2-cifar10", "mobilenet_v2-tiny"),
     "resnet": (

@@ -303,6 +303,15 @@ def vit_b_16(size: Size, classes: int, c: int) -> Tally:
     return t
 
 
+def digits_cnn(size: Size, classes: int, c: int) -> Tally:
+    t = Tally()
+    for channels, scale in ((32, 1), (32, 1), (48, 2), (48, 2)):
+        t.conv(c, channels, 3, (size[0] // scale, size[1] // scale))
+        c = channels
+    t.linear(c, classes)
+    return t
+
+
 Counter = Callable[[Size, int, int], Tally]
 
 COUNTERS: dict[str, Counter] = {
@@ -331,6 +340,7 @@ COUNTERS: dict[str, Counter] = {
     "shufflenet_v2_x1_5-cifar10": lambda s, n, c: shufflenet(s, n, c, 176, True),
     "shufflenet_v2_x1_5-tiny": lambda s, n, c: shufflenet(s, n, c, 176, True),
     "densenet121": densenet121,
+    "digits_cnn": digits_cnn,
     "googlenet": googlenet,
     "vit_b_16": vit_b_16,
 }
