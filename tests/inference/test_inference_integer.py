@@ -198,20 +198,9 @@ def test_what_is_held_how() -> None:
     assert made.encodings["first"].scale.shape == (6, 1, 1)
 
 
-@pytest.mark.parametrize(
-    ("mode", "scheme"),
-    [
-        ("int8", "dense"),
-        ("int8", "psconv"),
-        ("int8", "psconv:PSD1_P16"),
-        ("int8", "psc:kss=2"),
-        ("int16", "psconv"),
-    ],
-)
-def test_compact_equals_dense_bit_by_bit(mode: Any, scheme: str) -> None:
-    graph = parse_scheme(scheme).apply(load_model("vgg16-cifar10")).graph
-    weights = random_weights(graph, 1)
-    images = random_images(graph, 1, seed=3)
+def same_bits(graph: LayerGraph, mode: Any) -> None:
+    """The two paths give the same integers, types included, node by node."""
+    weights, images = random_weights(graph, 1), random_images(graph, 1, seed=3)
     dense = plan(graph, weights, mode=mode, calibration=images)
     packed = plan(graph, weights, mode=mode, path="compact", calibration=images)
     a, b = dense.trace(images), packed.trace(images)
@@ -221,6 +210,35 @@ def test_compact_equals_dense_bit_by_bit(mode: Any, scheme: str) -> None:
             name
         )
     assert packed.counter.total.macs <= dense.counter.total.macs
+
+
+SCHEMES = ("dense", "psconv", "psconv:PS2_P6", "psconv:PSD1_P16", "psc:kss=2")
+
+
+@pytest.mark.parametrize("mode", ["int8", "int16"])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_compact_equals_dense_bit_by_bit(mode: Any, scheme: str) -> None:
+    b = GraphBuilder("net", (3, 12, 11))
+    x = b.relu(b.conv(b.input, 20, 3, padding=1))
+    for channels, stride, groups in ((21, 1, 1), (24, 2, 3), (27, 1, 1)):
+        y = b.conv(x, channels, 3, stride, 1, groups=groups, bias=False)
+        x = b.relu(b.batch_norm(y))
+    graph = b.build(b.linear(b.flatten(b.pool(x, 2)), 9))
+    same_bits(parse_scheme(scheme).apply(graph).graph, mode)
+
+
+def test_compact_equals_dense_bit_by_bit_on_a_whole_network() -> None:
+    same_bits(parse_scheme("psconv").apply(load_model("resnet18-cifar10")).graph, "int8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["int8", "int16"])
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize(
+    "name", ["vgg16-cifar10", "vgg16-tiny", "resnet18-cifar10", "resnet18-tiny", "resnet18"]
+)
+def test_whole_networks_bit_by_bit(name: str, scheme: str, mode: Any) -> None:
+    same_bits(parse_scheme(scheme).apply(load_model(name)).graph, mode)
 
 
 def test_integers_are_near_the_float_network() -> None:

@@ -234,7 +234,9 @@ def plan_bytes(made: Any) -> int:
 
 def test_two_activations_and_little_more_are_held() -> None:
     """The bar of the direct plan: 1.5 times the two largest activations."""
-    graph = load_model("vgg16", input=(3, 96, 96))
+    b = GraphBuilder("deep", (3, 160, 160))
+    x = b.relu(b.conv(b.input, 32, 3, padding=1))
+    graph = b.build(b.pool(b.relu(b.conv(x, 32, 3, padding=1)), 2))
     made = plan(graph, random_weights(graph))
     images = random_images(graph, 1)
     largest = sorted((t.elements * 4 for t in graph.tensors.values()), reverse=True)[:2]
@@ -242,4 +244,4 @@ def test_two_activations_and_little_more_are_held() -> None:
     made.run(images)
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert most < 1.5 * sum(largest) + 9.5e6  # the taps of one 512 x 512 x 3 x 3 weight
+    assert most < 1.5 * sum(largest)

@@ -38,7 +38,7 @@ def pools(draw: st.DrawFn) -> tuple[Pool2d, tuple[int, ...], int]:
 
 
 @given(pools())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_pooling_equals_loops(case: Any) -> None:
     op, shape, seed = case
     x = np.random.default_rng(seed).integers(-9, 10, shape).astype(np.float64)

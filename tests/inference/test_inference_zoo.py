@@ -23,8 +23,10 @@ def meaningful(found: Any, shape: tuple[int, ...]) -> None:
     assert np.abs(found[0] - found[1]).max() > 0.01 * found.std()
 
 
-@pytest.mark.parametrize("scheme", ["dense", "psconv", "psconv:PSD1_P8"])
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(
+    ("name", "scheme"),
+    [(n, "dense") for n in SMALL] + [("vgg16-cifar10", "psconv"), ("resnet18-cifar10", "psconv:PSD1_P8")],
+)
 def test_small_networks(name: str, scheme: str) -> None:
     graph = parse_scheme(scheme).apply(load_model(name)).graph
     weights = calibrate(graph, random_weights(graph), random_images(graph, 4))
