@@ -242,7 +242,8 @@ def network(model: str, part: str, rounds: int, choose: Any, threads: int) -> No
     base = statistics.median(times["onnxruntime"])
     print(f"\n{model} {part}: onnxruntime {1000 * base:.1f} ms")
     print(
-        f"{'':22}{'ms':>8}{'vs ORT':>8}{'bar':>6}{'own direct':>12}{'own best':>10}{'arena MB':>10}{'packed MB':>11}"
+        f"{'':22}{'ms':>8}{'vs ORT':>8}{'bar':>6}{'own direct':>12}{'own best':>10}"
+        f"{'arena MB':>10}{'packed MB':>11}"
     )
     for candidate in candidates[1:]:
         kind = candidate.name.rpartition(" ")[2]
@@ -252,8 +253,8 @@ def network(model: str, part: str, rounds: int, choose: Any, threads: int) -> No
         ]
         bar = "" if candidate.bar is None else f"{candidate.bar:.2f}"
         print(
-            f"{candidate.name:22}{1000 * statistics.median(times[candidate.name]):8.1f}{figures[0]:8.2f}{bar:>6}"
-            f"{figures[1]:12.2f}{figures[2]:10.2f}{plan.arena_bytes / 1e6:10.1f}"
+            f"{candidate.name:22}{1000 * statistics.median(times[candidate.name]):8.1f}"
+            f"{figures[0]:8.2f}{bar:>6}{figures[1]:12.2f}{figures[2]:10.2f}{plan.arena_bytes / 1e6:10.1f}"
             f"{sum(c.packed_bytes for c in plan.chosen) / 1e6:11.1f}"
         )
 

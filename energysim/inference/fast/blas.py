@@ -15,6 +15,7 @@ import ctypes
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def _sgemm() -> Callable[..., Any] | None:
     flags = [ctypes.c_int] * 3
     call.argtypes = [*flags, *[whole] * 3, real, place, whole, place, whole, real, place, whole]
     call.restype = None
-    return call  # type: ignore[no-any-return]
+    return call
 
 
 def backend() -> str:
@@ -64,7 +65,7 @@ def _pitch(matrix: Array) -> int:
     """Floats from a row to the next; raise ValueError unless rows are contiguous."""
     if matrix.dtype != np.float32 or matrix.ndim != 2 or (matrix.shape[1] > 1 and matrix.strides[1] != 4):
         raise ValueError("a factor is a float32 matrix with contiguous rows")
-    return max(matrix.strides[0] // 4 if matrix.shape[0] > 1 else 0, matrix.shape[1], 1)
+    return max(int(matrix.strides[0]) // 4 if matrix.shape[0] > 1 else 0, int(matrix.shape[1]), 1)
 
 
 def gemm_call(left: Array, right: Array, out: Array, add: bool = False) -> Callable[[], Any]:
@@ -115,10 +116,9 @@ def one_thread() -> AbstractContextManager[Any]:
 def _controller() -> Any:
     """threadpoolctl's view of the loaded libraries (finding them takes milliseconds), or None."""
     try:
-        from threadpoolctl import ThreadpoolController
+        return import_module("threadpoolctl").ThreadpoolController()
     except ImportError:
         return None
-    return ThreadpoolController()
 
 
 @contextmanager

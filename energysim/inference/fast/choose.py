@@ -133,9 +133,10 @@ class Chooser:
             if path.transform:
                 if self._winograd and path.fits(conv):
                     found.append(path)
-            elif conv.kernel.is_dense != issubclass(path, _COMPACT) or issubclass(path, _COMPILED):
-                if path.fits(conv):
-                    found.append(path)
+                continue
+            suits = conv.kernel.is_dense != issubclass(path, _COMPACT) or issubclass(path, _COMPILED)
+            if suits and path.fits(conv):
+                found.append(path)
         return found
 
     def _fastest(self, conv: Convolution) -> Path:

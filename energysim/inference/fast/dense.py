@@ -65,8 +65,8 @@ class Im2col(Dense):
 
     @property
     def _width(self) -> int:
-        rows = self.conv.weights[0].size
-        return max(_NARROWEST, _TILE // rows)
+        rows = int(self.conv.weights[0].size)
+        return max(_NARROWEST, _TILE // (rows + self.conv.geometry.filters))
 
     @property
     def _copies(self) -> bool:

@@ -192,7 +192,7 @@ class DirectFilters(_Direct):
     def scratch(self) -> int:
         lanes = self._kernels.LANES
         pitch = -(-int(self._classes[:, 0].max()) // lanes) * lanes
-        return self.operand_floats + self._images * self.conv.geometry.pixels * pitch
+        return int(self.operand_floats + self._images * self.conv.geometry.pixels * pitch)
 
     def bind(self, to: Buffers) -> list[Call]:
         g, images = self.conv.geometry, self._images

@@ -23,7 +23,7 @@ from energysim.graph import (
     Pool2d,
     Split,
 )
-from energysim.inference.fast.layout import Array
+from energysim.inference.fast.layout import AnyArray, Array
 from energysim.inference.fast.path import Call, Share
 from energysim.inference.fast.pooling import average_all, pool
 from energysim.inference.fast.stages import Stage
@@ -37,7 +37,7 @@ Weights = Mapping[str, Array]
 Binder = Callable[[Stage, Storage, Weights, Share, bool], "list[Call] | None"]
 
 
-def scale_and_shift(weights: Weights, norm: str) -> tuple[Array, Array]:
+def scale_and_shift(weights: Weights, norm: str) -> tuple[AnyArray, AnyArray]:
     """Return what a batch norm multiplies by and adds, per channel, in float64."""
     mean, variance = (weights[f"{norm}.running_{s}"].astype(np.float64) for s in ("mean", "var"))
     scale = 1 / np.sqrt(variance + EPSILON)

@@ -96,7 +96,7 @@ class Gather(Path):
 
     @property
     def _most(self) -> int:
-        return max(1, *(packed.shape[1] for *_, packed in self.classes))
+        return max(1, *(len(taps) for _, _, taps, _ in self.classes))
 
     @property
     def _width(self) -> int:
@@ -129,7 +129,7 @@ class Gather(Path):
         return calls
 
     def _class(self, number: int, base: Array, space: Array, out: Array, start: int) -> list[Call]:
-        filters, channels, taps, packed = self.classes[number]
+        filters, _, _, packed = self.classes[number]
         matrix = space[: packed.shape[1] * out.shape[1]].reshape(packed.shape[1], out.shape[1])
         if not packed.shape[1]:
             return [partial(_put, out, filters, np.float32(0))]

@@ -12,12 +12,16 @@ second-level cache; inside, blocks of filters; inside, the registers' share of t
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any
+
 import numpy as np
-from numba import njit
 
 from energysim.inference.fast.micro import filter_product, lanes, pixel_product, registers
 
 __all__ = ["LANES", "SHORT", "TALL", "over_filters", "over_pixels", "planes_times_taps", "pool_max"]
+
+njit: Any = import_module("numba").njit
 
 LANES = lanes()
 #: Filters of the two kinds of blocks.
@@ -76,7 +80,8 @@ def over_filters(x, y, other, table, weights, pixels, places, others, rows, bias
     """Filters as vectors: a row of ``classes`` is (filters, K, first offset, first weight, first row).
 
     ``pixels`` are the offsets of the inputs of all output pixels, ``places`` and ``others`` theirs in
-    the output and in the map to add, ``rows`` those of the filters in both; ``space`` holds (pixels, filters rounded up to vectors).
+    the output and in the map to add, ``rows`` those of the filters in both; ``space`` holds (pixels,
+    filters rounded up to vectors).
     """
     total = len(pixels)
     at = pixels.ctypes.data

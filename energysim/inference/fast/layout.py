@@ -16,6 +16,7 @@ so additions, concatenations and splits work on whole planes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -24,9 +25,11 @@ from numpy.typing import NDArray
 from energysim.graph import Conv2d, LayerGraph
 from energysim.graph.shapes import Pads
 
-__all__ = ["LINE", "SLACK", "Array", "Plane", "planes", "stride_of", "window"]
+__all__ = ["LINE", "SLACK", "AnyArray", "Array", "Plane", "planes", "stride_of", "window"]
 
 Array = NDArray[np.float32]
+#: Tables and other arrays.
+AnyArray = NDArray[Any]
 #: Floats of a cache line.
 LINE = 16
 #: Floats kept free behind all buffers, where vector loads may run over.

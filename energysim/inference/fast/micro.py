@@ -17,14 +17,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from typing import Any
 
-import llvmlite.binding as llvm
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.extending import intrinsic
-
 __all__ = ["Shape", "filter_product", "lanes", "pixel_product", "registers"]
+
+# Imported by name: numba and llvmlite are optional, and need not be there where types are checked.
+llvm: Any = import_module("llvmlite.binding")
+ir: Any = import_module("llvmlite.ir")
+cgutils: Any = import_module("numba.core.cgutils")
+types: Any = import_module("numba.core.types")
+intrinsic: Any = import_module("numba.extending").intrinsic
 
 Shape = tuple[int, int]
 _I32, _I64, _F32 = ir.IntType(32), ir.IntType(64), ir.FloatType()
@@ -133,7 +136,7 @@ def pixel_product(shape: Shape) -> Any:
     """
     mr, nv = shape
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def product(ctx, x, table, w, count, y, rows, valid, bias, other, left, low, high):  # type: ignore[no-untyped-def]
         signature = types.void(x, table, w, count, y, rows, valid, bias, other, left, low, high)
 
@@ -188,7 +191,7 @@ def filter_product(shape: Shape) -> Any:
     """
     mr, nv = shape
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def product(ctx, x, table, pixels, w, count, pitch, y):  # type: ignore[no-untyped-def]
         signature = types.void(x, table, pixels, w, count, pitch, y)
 

@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from energysim.inference.fast.geometry import Convolution
-from energysim.inference.fast.layout import SLACK, Array
+from energysim.inference.fast.layout import SLACK, AnyArray, Array
 from energysim.kernels import IntArray
 
 __all__ = ["Buffers", "Call", "Path", "Share", "Walk", "epilogue"]
@@ -109,7 +109,7 @@ class Path(ABC):
 
     @property
     @abstractmethod
-    def packed(self) -> tuple[np.ndarray, ...]:  # type: ignore[type-arg]
+    def packed(self) -> tuple[AnyArray, ...]:
         """The arrays the path holds besides the graph's weights."""
 
     @property

@@ -23,7 +23,7 @@ from energysim.inference.fast.dense import tiles
 from energysim.inference.fast.geometry import Convolution
 from energysim.inference.fast.layout import Array, window
 from energysim.inference.fast.path import Buffers, Call, Path, Walk, epilogue
-from energysim.kernels import PeriodicKernel
+from energysim.kernels import IntArray, PeriodicKernel
 
 __all__ = ["Pair", "Run", "Scatter", "cyclic_runs"]
 
@@ -71,7 +71,7 @@ class _Periodic(Path):
     def packed(self) -> tuple[Array, ...]:
         return tuple(part[4] for part in self.parts)
 
-    def _residues(self, first: int, length: int) -> np.ndarray:  # type: ignore[type-arg]
+    def _residues(self, first: int, length: int) -> IntArray:
         """Channels of ``length`` classes from class ``first`` on, around the circle, class by class."""
         channels = self.conv.geometry.channels
         classes = [(first + i) % self.period for i in range(length)]

@@ -68,18 +68,30 @@ def _span(outputs: int, size: int, stride: int, shift: int) -> tuple[slice, slic
 
 
 def _maximum(op: Pool2d, source: Array, out: Array) -> None:
-    rows = np.full((*out.shape[:2], source.shape[2]), -np.inf, dtype=np.float32)
-    for r in range(op.window[0]):
-        found = _span(out.shape[1], source.shape[1], op.stride[0], r * op.dilation[0] - op.padding[0])
+    rows = np.empty((*out.shape[:2], source.shape[2]), dtype=np.float32)
+    _largest(rows, source, 1, op, 0)
+    _largest(out, rows, 2, op, 1)
+
+
+def _largest(out: Array, source: Array, axis: int, op: Pool2d, side: int) -> None:
+    """The maximum over the taps of one side of the window, along one axis of (C, H, W)."""
+    parts = []
+    for tap in range(op.window[side]):
+        shift = tap * op.dilation[side] - op.padding[2 * side]
+        found = _span(out.shape[axis], source.shape[axis], op.stride[side], shift)
         if found is not None:
-            target = rows[:, found[0]]
-            np.maximum(target, source[:, found[1]], out=target)
-    out[...] = -np.inf
-    for s in range(op.window[1]):
-        found = _span(out.shape[2], source.shape[2], op.stride[1], s * op.dilation[1] - op.padding[2])
-        if found is not None:
-            target = out[..., found[0]]
-            np.maximum(target, rows[..., found[1]], out=target)
+            target, taken = ((slice(None),) * axis + (part,) for part in found)
+            parts.append((target, out[target], source[taken]))
+    whole = [part for part in parts if part[1].shape == out.shape]
+    if len(whole) > 1:
+        np.maximum(whole[0][2], whole[1][2], out=out)
+    elif whole:
+        np.copyto(out, whole[0][2])
+    else:
+        out[...] = -np.inf
+    for part in parts:
+        if not any(part is done for done in whole[:2]):
+            np.maximum(part[1], part[2], out=part[1])
 
 
 def _average(op: Pool2d, source: Array, out: Array, channels: range) -> list[Call] | None:

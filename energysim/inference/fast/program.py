@@ -200,6 +200,6 @@ def fold(graph: LayerGraph, storage: Storage, stage: Stage, weights: Weights) ->
         weight = (weight * scale[:, None, None, None]).astype(np.float32)
         bias = (bias * scale + shift).astype(np.float32)
     geometry = Geometry.of(op, graph.batch, shapes[0][1], source, target)
-    clamp = stage.low, stage.high, stage.residual is not None
-    contiguous = (np.ascontiguousarray(a, dtype=np.float32) for a in (weight, bias))
-    return Convolution(geometry, kernel, *contiguous, *clamp)
+    weight, bias = (np.ascontiguousarray(a, dtype=np.float32) for a in (weight, bias))
+    residual = stage.residual is not None
+    return Convolution(geometry, kernel, weight, bias, stage.low, stage.high, residual)

@@ -112,11 +112,11 @@ def stages(graph: LayerGraph) -> tuple[list[Stage], dict[str, str]]:
             other = pair[1 - pair.index(own)]
             stage = open_stage(own)
             alike = graph.tensors[own].shape == graph.tensors[other].shape and own != other
-            if stage is not None and alike and isinstance(stage.node.op, Conv2d):
-                if not stage.clamped and stage.residual is None:
-                    extend(stage, node)
-                    stage.residual = other
-                    continue
+            free = stage is not None and not stage.clamped and stage.residual is None
+            if stage is not None and free and alike and isinstance(stage.node.op, Conv2d):
+                extend(stage, node)
+                stage.residual = other
+                continue
         for tensor in node.outputs:
             number[tensor] = len(found)
         found.append(Stage(node, node, [resolve(t) for t in node.inputs], nodes=[node.name]))

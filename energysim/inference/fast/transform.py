@@ -37,7 +37,9 @@ class CompiledWinograd4(Path):
         self._loops: Any = transform_kernels
         g, tall, short = conv.geometry, kernels.TALL, kernels.SHORT
         moved = filters(conv.weights, 4)
-        parts, blocks, rows = [], [], []
+        parts: list[Array] = []
+        blocks: list[tuple[int, ...]] = []
+        rows: list[int] = []
         start = first_weight = 0
         while start < g.filters:
             high = tall if g.filters - start > short else short

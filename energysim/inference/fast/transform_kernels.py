@@ -9,12 +9,16 @@ map, columns tile by tile; tiles are the vectors of all loops.
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any
+
 import numpy as np
-from numba import njit
 
 from energysim.inference.fast.kernels import over_pixels
 
 __all__ = ["give", "products", "take"]
+
+njit: Any = import_module("numba").njit
 
 _MATH = {"contract", "nsz", "nnan", "reassoc"}
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from energysim.inference.fast.blas import gemm_call
 from energysim.inference.fast.geometry import Convolution
-from energysim.inference.fast.layout import Array, Plane, window
+from energysim.inference.fast.layout import AnyArray, Array, Plane, window
 from energysim.inference.fast.path import Buffers, Call, Path
 
 __all__ = ["Winograd2", "Winograd4", "filters", "transforms"]
@@ -37,7 +37,7 @@ _POINTS = {2: "0 1 -1", 4: "0 1 -1 2 -2"}
 
 
 @cache
-def transforms(m: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def transforms(m: int) -> tuple[AnyArray, AnyArray, AnyArray]:
     """Return AT (m, n), G (n, 3) and BT (n, n) in float64."""
     points = [Fraction(p) for p in _POINTS[m].split()]
     n = m + 2
