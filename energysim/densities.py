@@ -8,8 +8,9 @@ file::
      "tensors": {"features.relu1_1": 0.49,
                  "features.relu1_2": {"zero_fraction": 0.78, "per_channel": [0.5, ...]}}}
 
-A file names tensors exactly. With ``per_channel`` (zero fractions along axis 1) alone, their mean is
-the zero fraction. A view or a dropout passes its input's zeros on, unless it is named itself.
+or exact counts as a profile measures them (see :mod:`energysim.measured`). A file names tensors
+exactly. With ``per_channel`` (zero fractions along axis 1) alone, their mean is the zero
+fraction. A view or a dropout passes its input's zeros on, unless it is named itself.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from typing import Any
 
 from energysim.errors import DensityError, near_miss
 from energysim.graph import Dropout, LayerGraph, Tensor
+from energysim.measured import check_measured, counts_schema, measured_schema, read_counts
 from energysim.units import exact_fraction
 
 __all__ = ["SCHEMA", "Zeros", "ZerosSource", "activations_schema", "apply_zeros", "describe", "read_zeros"]
@@ -37,6 +39,7 @@ SCHEMA = "energysim-activations/1"
 ZerosSource = str | float | Fraction | Decimal | os.PathLike[str] | Mapping[str, Any]
 
 _KEYS = ("zero_fraction", "per_channel")
+_SECTIONS = ("schema", "tensors", "measured")
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,11 @@ def activations_schema() -> dict[str, Any]:
         "type": "object",
         "properties": {
             "schema": {"const": SCHEMA},
-            "tensors": {"type": "object", "additionalProperties": {"anyOf": [fraction, detailed]}},
+            "tensors": {
+                "type": "object",
+                "additionalProperties": {"anyOf": [fraction, detailed, counts_schema()]},
+            },
+            "measured": measured_schema(),
         },
         "required": ["schema", "tensors"],
         "additionalProperties": False,
@@ -197,6 +204,8 @@ def _short(value: Any) -> str:
 def _zeros(name: str, where: str, value: Any, exact: bool = False) -> Zeros:
     if not isinstance(value, Mapping):
         return Zeros(name, _fraction(where, value), (), exact)
+    if "zeros" in value or "elements" in value:
+        return Zeros(name, *read_counts(where, value), exact)
     for key in value:
         if key not in _KEYS:
             raise DensityError(
@@ -220,10 +229,11 @@ def _read_file(name: str) -> tuple[Zeros, ...]:
     if data.get("schema") != SCHEMA:
         raise DensityError(f"{name}: schema is {_short(data.get('schema'))}, this version reads {SCHEMA!r}")
     for key in data:
-        if key not in ("schema", "tensors"):
+        if key not in _SECTIONS:
             raise DensityError(
-                f"{name}: unknown key {_short(key)}{near_miss(key, ('schema', 'tensors'))} (schema, tensors)"
+                f"{name}: unknown key {_short(key)}{near_miss(key, _SECTIONS)} ({', '.join(_SECTIONS)})"
             )
+    check_measured(name, data.get("measured", {}))
     return tuple(
         _zeros(tensor, f"{name}: tensor {tensor!r}", value, exact=True)
         for tensor, value in data["tensors"].items()

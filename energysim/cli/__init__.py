@@ -27,8 +27,10 @@ _COMMANDS = {
     "compare": "Estimate schemes side by side and print the factors against dense.",
     "estimate": "Estimate a network layer by layer, dense beside sparse.",
     "list": "List models, hardware, schemes, formats, cost models or rules.",
+    "profile": "Run real inputs and record the zeros of every tensor, for estimate --activations.",
     "schema": "Print the JSON schema of a data file, for editors.",
     "show": "Show a model's layers, a hardware's constants, or a scheme's patterns.",
+    "validate": "Run a network in its compact form and check it against dense and the estimate.",
 }
 
 

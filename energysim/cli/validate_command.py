@@ -24,7 +24,9 @@ __all__ = ["command"]
     metavar="SCHEMES",
     help="As for estimate; the dense form is checked too.",
 )
-@click.option("--weights", multiple=True, metavar="PATH", help=".npz or safetensors file, or a folder of them.")
+@click.option(
+    "--weights", multiple=True, metavar="PATH", help=".npz or safetensors file, or a folder of them."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of random weights and images.")
 @click.option(
     "--data",
@@ -33,11 +35,11 @@ __all__ = ["command"]
     metavar="DATA",
     help="random, digits, an .npz of images and labels, a CIFAR-10 .bin, or a folder of images.",
 )
-@click.option("--inputs", type=int, metavar="N", help="Number of images; by default 8 random, else up to 400.")
-@click.option("--normalise", metavar="RULE", help="none, cifar10, imagenet, or MEAN,STD.")
 @click.option(
-    "--mode", type=click.Choice(["float32", "int8", "int16"]), default="float32", show_default=True
+    "--inputs", type=int, metavar="N", help="Number of images; by default 8 random, else up to 400."
 )
+@click.option("--normalise", metavar="RULE", help="none, cifar10, imagenet, or MEAN,STD.")
+@click.option("--mode", type=click.Choice(["float32", "int8", "int16"]), default="float32", show_default=True)
 @click.option("--path", type=click.Choice(["compact", "fast"]), default="compact", show_default=True)
 @click.option("--winograd", is_flag=True, help="Let the fast path transform dense layers.")
 @click.option("--tolerance", type=float, help="Allowed error over the standard deviation; 2e-5 for float32.")

@@ -90,7 +90,9 @@ def sample_shape(graph: LayerGraph, source: str) -> Shape:
         If it has several inputs, or one that is no image.
     """
     if len(graph.inputs) != 1:
-        raise DataError(f"{graph.name!r} has {len(graph.inputs)} inputs: it runs on random data, not on {source}")
+        raise DataError(
+            f"{graph.name!r} has {len(graph.inputs)} inputs: it runs on random data, not on {source}"
+        )
     shape = graph.tensor(graph.inputs[0]).shape[1:]
     if len(shape) != 3:
         raise DataError(f"{graph.name!r} takes {text(shape)}, no images: {source} cannot be used")

@@ -25,7 +25,12 @@ _ACCEPTED = (
 
 
 def load_data(
-    text: str | Path, graph: LayerGraph, count: int | None = None, *, seed: int = 0, normalise: str | None = None
+    text: str | Path,
+    graph: LayerGraph,
+    count: int | None = None,
+    *,
+    seed: int = 0,
+    normalise: str | None = None,
 ) -> Data:
     """Return images for a network.
 

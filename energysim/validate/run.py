@@ -109,7 +109,9 @@ def validate(
     width = read_widths(bits, (spec.weight_bits, spec.activation_bits, spec.accumulator_bits))[0]
     (dense,) = parse_schemes("dense")
     chosen = [dense, *(s for s in dict.fromkeys(parse_schemes(sparsity)) if s != dense)]
-    images = data if isinstance(data, Data) else load_data(data, graph, inputs, seed=seed, normalise=normalise)
+    images = (
+        data if isinstance(data, Data) else load_data(data, graph, inputs, seed=seed, normalise=normalise)
+    )
     name = None if isinstance(model, LayerGraph) else str(model)
     sets = [weight_sets(weights, name, str(scheme), seed) for scheme in chosen]
     report = estimated(graph, chosen, spec, bits, format_weights)
@@ -173,9 +175,7 @@ class _Job:
         transforms: tuple[str, ...] = ()
         for number, each in enumerate(sets):
             weights = each.load(rewrite.graph, self.data)
-            both = executors(
-                self.graph, rewrite, weights, self.mode, self.path, self.winograd, self.data
-            )
+            both = executors(self.graph, rewrite, weights, self.mode, self.path, self.winograd, self.data)
             if tell is not None and not number and both.memory_bytes > _MUCH:
                 tell(f"{scheme}: this run needs about {both.memory_bytes / 1e9:.1f} GB of memory")
             outcome = execute(both, self.data, not number, _named(str(scheme), step))
