@@ -55,6 +55,11 @@ class Plan(ABC):
         self._dead = dead_after(graph)
 
     @property
+    def shares(self) -> int:
+        """In how many parts a batch of ``graph.batch`` is run at the same time."""
+        return min(self.threads, self.graph.batch)
+
+    @property
     @abstractmethod
     def memory_bytes(self) -> int:
         """The most bytes that weights and arrays of a run with ``graph.batch`` images take up."""

@@ -160,7 +160,7 @@ class CompactPlan(Plan):
     def memory_bytes(self) -> int:
         held = sum(a.nbytes for arrays in self._parameters.values() for a in arrays.values())
         held += sum(conv.nbytes for conv in self._convolutions.values())
-        return held + most_bytes(self.graph, lambda _: 4, self._workspace)
+        return held + most_bytes(self.graph, lambda _: 4, lambda node: self.shares * self._workspace(node))
 
     def _workspace(self, node: Node) -> int:
         conv = self._convolutions.get(node.name)

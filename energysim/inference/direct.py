@@ -54,7 +54,9 @@ class ReferencePlan(Plan):
     @property
     def memory_bytes(self) -> int:
         held = sum(a.nbytes for arrays in self._parameters.values() for a in arrays.values())
-        return held + most_bytes(self.graph, lambda _: 4, lambda node: workspace_bytes(self.graph, node, 4))
+        return held + most_bytes(
+            self.graph, lambda _: 4, lambda node: self.shares * workspace_bytes(self.graph, node, 4)
+        )
 
     def execute(self, node: Node, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
         outputs = run_operator(node, inputs, self._parameters[node.name])

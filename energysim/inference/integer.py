@@ -122,7 +122,7 @@ class IntegerPlan(Plan):
         wide = 8 * sum(int(np.prod(shape)) for shape in shapes)
         layer = self._layers.get(node.name)
         weights = 0 if layer is None else 8 * int(layer.weight.size)
-        return 3 * wide + weights + workspace_bytes(self.graph, node, 8)
+        return self.shares * (3 * wide + weights + workspace_bytes(self.graph, node, 8))
 
     def encode(self, tensor: str, values: Array) -> Array:
         """Return the integers of an input."""

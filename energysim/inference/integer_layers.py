@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from energysim.errors import WeightsError
-from energysim.graph import Conv2d, ConvTranspose2d, Linear, MatMul, Node
+from energysim.graph import Conv2d, Linear, MatMul, Node
 from energysim.inference.compact import CompactConv
 from energysim.inference.direct import dense_macs
 from energysim.inference.quantise import Width, filter_scales, quantised
@@ -120,15 +120,13 @@ def integer_layer(
     WeightsError
         If sums could pass what the mode's wide integer holds.
     """
-    weight, bias = parameters["weight"], parameters.get("bias")
-    scale = filter_scales(weight, bias, input_scale, width)
-    narrow = quantised(weight, scale.reshape(-1, *(1,) * (weight.ndim - 1)), width)
+    bias = parameters.get("bias")
+    narrow, scale, sizes = _narrowed(parameters["weight"], bias, input_scale, width)
     steps = (
         None if bias is None else np.rint(bias.astype(np.float64) / (input_scale * scale)).astype(np.int64)
     )
-    sizes = np.abs(narrow.astype(np.int64)).reshape(len(narrow), -1).sum(axis=1) * (width.largest + 1)
-    bound = int((sizes + (0 if steps is None else np.abs(steps))).max())
-    if isinstance(node.op, ConvTranspose2d | Conv2d | Linear) and bound > np.iinfo(width.wide).max:
+    bound = int((sizes * (width.largest + 1) + (0 if steps is None else np.abs(steps))).max())
+    if bound > np.iinfo(width.wide).max:
         raise WeightsError(
             f"node {node.name!r}: sums of products may reach {bound}, more than {width.wide} holds"
         )
@@ -137,6 +135,22 @@ def integer_layer(
     if kernel is not None and isinstance(node.op, Conv2d):
         packed = CompactConv(node.op, kernel, kernel.pack(narrow), steps, compute, np.int64)
     return IntegerLayer(narrow, steps, scale, bound, compute, packed)
+
+
+def _narrowed(
+    weight: Array, bias: Array | None, input_scale: float, width: Width
+) -> tuple[Array, Array, Array]:
+    """Return integer weights, filter scales, and sums of magnitudes per filter, block by block of filters."""
+    rows = weight.reshape(len(weight), -1)
+    narrow = np.empty(rows.shape, dtype=width.narrow)
+    scale, sizes = np.empty(len(rows)), np.empty(len(rows), dtype=np.int64)
+    step = max(1, _BLOCK_BYTES // (8 * rows.shape[1]))
+    for first in range(0, len(rows), step):
+        part = slice(first, first + step)
+        scale[part] = filter_scales(rows[part], None if bias is None else bias[part], input_scale, width)
+        narrow[part] = quantised(rows[part], scale[part][:, None], width)
+        sizes[part] = np.abs(narrow[part].astype(np.int64)).sum(axis=1)
+    return narrow.reshape(weight.shape), scale, sizes
 
 
 def matmul_sums(node: Node, inputs: tuple[Array, ...], width: Width) -> tuple[Array, int]:

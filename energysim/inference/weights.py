@@ -39,7 +39,7 @@ _RECTIFIERS = ("relu", "relu6", "leaky_relu", "gelu", "silu", "hardswish")
 #: hundredfold through the fifty blocks of a ResNet-152, and no two float32 programs agree.
 _RESIDUAL = 0.25
 #: Numbers drawn at a time.
-_CHUNK = 1 << 20
+_CHUNK = 1 << 17
 
 
 def expected_weights(graph: LayerGraph) -> dict[str, Shape]:

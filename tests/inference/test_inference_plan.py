@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import tracemalloc
+from contextlib import nullcontext
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,7 +14,7 @@ import pytest
 
 from energysim.errors import DataError, GraphError, UnknownOperatorError, UsageError
 from energysim.graph import Category, GraphBuilder, LayerGraph, Operator, Shape
-from energysim.inference import plan, random_images, random_weights
+from energysim.inference import blas, plan, random_images, random_weights
 from energysim.inference.memory import dead_after
 from energysim.inference.reference import OPERATORS
 from energysim.zoo import load_model
@@ -245,3 +248,22 @@ def test_two_activations_and_little_more_are_held() -> None:
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert most < 1.5 * sum(largest)
+
+
+def test_one_blas_thread_with_and_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    blas._controller.cache_clear()
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    with blas.one_blas_thread():
+        assert blas._controller() is None
+    calls: list[dict[str, Any]] = []
+
+    class Controller:
+        def limit(self, **options: Any) -> Any:
+            calls.append(options)
+            return nullcontext()
+
+    monkeypatch.setitem(sys.modules, "threadpoolctl", SimpleNamespace(ThreadpoolController=Controller))
+    blas._controller.cache_clear()
+    with blas.one_blas_thread():
+        assert calls == [{"limits": 1, "user_api": "blas"}]
+    blas._controller.cache_clear()
