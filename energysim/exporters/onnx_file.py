@@ -53,7 +53,7 @@ from energysim.graph import (
 )
 from energysim.graph.shapes import Shape, text
 
-__all__ = ["WRITERS", "to_onnx", "write_onnx"]
+__all__ = ["WRITERS", "to_onnx", "to_sheet", "write_onnx"]
 
 #: Operator type -> function (sheet, operator, site). New operators are added here.
 WRITERS: dict[type[Operator], Callable[[Sheet, Any, Site], None]] = {
@@ -84,9 +84,9 @@ WRITERS: dict[type[Operator], Callable[[Sheet, Any, Site], None]] = {
     Upsample: maps.upsample,
 }
 
-#: Operators of ONNX 1.16 (2024): the first set with GroupNormalization per channel, and with dilated
-#: average pooling and GELU.
-OPSET, IR = 21, 10
+#: Operators of ONNX 1.17 (2024): the first set whose pooling in ceiling mode leaves out windows that
+#: start behind the input, as ours does (GroupNormalization per channel is of set 21).
+OPSET, IR = 22, 10
 #: What a single protobuf message can hold.
 _MOST_BYTES = 2**31 - 1
 
@@ -114,16 +114,22 @@ def to_onnx(graph: LayerGraph, weights: Mapping[str, Array], batch: int | None =
     if batch is not None and (type(batch) is not int or batch < 1):
         raise UsageError(f"the batch must be a whole number of at least 1, not {batch!r}")
     onnx = _package()
+    sheet = to_sheet(graph, weights)
+    size = sum(array.nbytes for array in sheet.arrays.values())
+    if size > _MOST_BYTES:
+        raise ExportError(f"{graph.name!r} has weights of {size} bytes, an ONNX file holds {_MOST_BYTES}")
+    return _model(onnx, graph, sheet, batch)
+
+
+def to_sheet(graph: LayerGraph, weights: Mapping[str, Array]) -> Sheet:
+    """Return what a file will hold, without the package onnx; raises WeightsError and ExportError."""
     sheet = Sheet(graph.inputs)
     for node in graph.nodes:
         _write(sheet, graph, node, weights)
     for tensor in graph.outputs:
         if sheet.tensor(tensor) != tensor:  # an output behind a dropout keeps its name
-            sheet.call("Identity", tensor, [sheet.tensor(tensor)])
-    size = sum(array.nbytes for array in sheet.arrays.values())
-    if size > _MOST_BYTES:
-        raise ExportError(f"{graph.name!r} has weights of {size} bytes, an ONNX file holds {_MOST_BYTES}")
-    return _model(onnx, graph, sheet, batch)
+            sheet.call("Identity", tensor, [tensor])
+    return sheet
 
 
 def write_onnx(

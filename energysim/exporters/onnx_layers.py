@@ -1,4 +1,4 @@
-"""Layers with arithmetic, written in ONNX operators (opset 21).
+"""Layers with arithmetic, written in ONNX operators (opset 22).
 
 Each function takes a node at its site and adds what computes the node's outputs to a sheet.
 Constants that operators do not carry are those of the definitions in the operators' sources, and the
@@ -66,12 +66,26 @@ def conv2d(sheet: Sheet, op: Any, site: Site) -> None:
 
 
 def conv_transpose2d(sheet: Sheet, op: Any, site: Site) -> None:
-    """ConvTranspose; weights turned from (M, C/G, R, S) to ONNX's (C, M/G, R, S)."""
+    """ConvTranspose; weights turned from (M, C/G, R, S) to ONNX's (C, M/G, R, S).
+
+    Output padding is less cropping at the end, written so where it is no smaller than the stride,
+    which ONNX does not allow (ours, like PyTorch's, may be as large as the dilation).
+    """
     m, c, r, s = site.parameters["weight"].shape
     grouped = site.parameters["weight"].reshape(op.groups, m // op.groups, c, r, s)
     turned = grouped.transpose(0, 2, 1, 3, 4).reshape(op.groups * c, m // op.groups, r, s)
     inputs = [*site.node.inputs, _parameter(sheet, site, "weight", turned), *_bias(sheet, site)]
-    sheet.call("ConvTranspose", site.node.name, inputs, {**_window(op), "output_padding": op.output_padding})
+    ends, extra = [op.padding[1], op.padding[3]], list(op.output_padding)
+    for axis in (0, 1):
+        if extra[axis] >= op.stride[axis]:
+            less = min(ends[axis], extra[axis])
+            ends[axis] -= less
+            extra[axis] -= less
+            if extra[axis] >= op.stride[axis]:
+                raise site.refuse(f"an output padding of {extra[axis]} with a stride of {op.stride[axis]}")
+    pads = (op.padding[0], op.padding[2], *ends)
+    attributes = {**_window(op), "pads": pads, "output_padding": tuple(extra)}
+    sheet.call("ConvTranspose", site.node.name, inputs, attributes)
 
 
 def _window(op: Any) -> dict[str, Attribute]:

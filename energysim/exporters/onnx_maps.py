@@ -1,4 +1,4 @@
-"""Pooling and re-arrangement, written in ONNX operators (opset 21).
+"""Pooling and re-arrangement, written in ONNX operators (opset 22).
 
 A leading 0 in a shape means "as it is" in ONNX, so that the batch stays open.
 """
