@@ -59,7 +59,7 @@ def read_counts(where: str, value: Mapping[str, Any]) -> tuple[Fraction, tuple[F
         _count(f"{where}: zeros", value["zeros"]),
         _count(f"{where}: elements", value["elements"]),
     )
-    if not 0 < elements or zeros > elements:
+    if elements < 1 or zeros > elements:
         raise DensityError(f"{where}: {zeros} zeros of {elements} elements make no sense")
     _check_sizes(where, value.get("sizes", {}), elements)
     channels = value.get("zeros_per_channel", [])

@@ -46,7 +46,8 @@ def folder_data(
     """
     files, labels, classes = _listed(path)
     used = chosen(len(files), count, str(path), most)
-    found, ways = [], {}
+    found: list[NDArray[np.float32]] = []
+    ways: dict[str, None] = {}
     for number in used:
         pixels, how = _image(files[number])
         checked_image_shape(graph, str(files[number]), pixels.shape)
@@ -128,4 +129,4 @@ def read_pnm(file: Path) -> NDArray[np.float64]:
     pixels = np.frombuffer(body, dtype=kind, count=width * height * channels)
     if int(pixels.max()) > largest:
         raise DataError(f"{file}: a pixel is {pixels.max()}, the largest value is said to be {largest}")
-    return np.asarray(pixels.reshape(height, width, channels).transpose(2, 0, 1) / largest)
+    return pixels.reshape(height, width, channels).transpose(2, 0, 1).astype(np.float64) / largest

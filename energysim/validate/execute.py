@@ -49,8 +49,8 @@ class Outcome:
     ----------
     tensors : dict of str to Differences
         By node; compared where a node multiplies, else only the reference is known.
-    executed : dict of str to Executed
-        For all images, layer by layer.
+    alone, whole : dict of str to Executed
+        By node, for all images: run layer by layer, and run from end to end.
     output : Differences
         Of the network's outputs, each form run from end to end.
     answers : Answers or None
@@ -58,7 +58,8 @@ class Outcome:
     """
 
     tensors: dict[str, Differences]
-    executed: dict[str, Executed]
+    alone: dict[str, Executed]
+    whole: dict[str, Executed]
     output: Differences
     answers: Answers | None
 
@@ -122,8 +123,9 @@ def execute(both: Executors, data: Data, layers: bool = True, step: Step | None 
     """
     graph, size = both.reference.graph, both.reference.graph.batch
     tensors = {node.name: Differences() for node in graph}
-    executed: dict[str, Executed] = {}
-    output = Differences()
+    alone: dict[str, Executed] = {}
+    whole: dict[str, Executed] = {}
+    counter, output = both.candidate.counter, Differences()
     answers = Answers(classes_of(graph)) if classes_of(graph) else None
     done = 0
     for batch in data.batches(size):
@@ -131,17 +133,21 @@ def execute(both: Executors, data: Data, layers: bool = True, step: Step | None 
         for number, (node, inputs, outputs) in enumerate(both.reference.walk(batch.images)):
             finals.update(_kept(both.reference, node, outputs))
             if layers:
-                _compare(both.candidate, node, inputs, outputs, tensors[node.name], executed)
+                counter.reset()
+                _compare(both.candidate, node, inputs, outputs, tensors[node.name])
+                _add(alone, counter.nodes)
             if step is not None:
                 step(node.name, done * len(graph) + number * batch.count, data.count * len(graph))
+        counter.reset()
         found = both.candidate.run(batch.images)
+        _add(whole, counter.nodes)
         given = found if isinstance(found, dict) else {graph.outputs[0]: found}
         for name, expected in finals.items():
             output.add(expected, given[name])
             if answers is not None:
                 answers.add(expected, given[name], batch.labels)
         done += batch.count
-    return Outcome(tensors, executed, output, answers)
+    return Outcome(tensors, alone, whole, output, answers)
 
 
 def _kept(reference: Plan, node: Node, outputs: tuple[Array, ...]) -> dict[str, Array]:
@@ -159,20 +165,17 @@ def _compare(
     inputs: tuple[Array, ...],
     outputs: tuple[Array, ...],
     differences: Differences,
-    executed: dict[str, Executed],
 ) -> None:
     """Run one layer alone and compare, if it multiplies; else only look at the reference."""
     if node.op.category != "mac":
         for array in outputs:
             differences.add_reference(array)
         return
-    before = candidate.counter.nodes.get(node.name, Executed())
     for expected, found in zip(outputs, candidate.run_node(node.name, inputs), strict=True):
         differences.add(expected, found)
-    after = candidate.counter.nodes.get(node.name, Executed())
-    old = executed.get(node.name, Executed())
-    executed[node.name] = Executed(
-        old.macs + after.macs - before.macs,
-        old.overhead + after.overhead - before.overhead,
-        old.counted and after.counted,
-    )
+
+
+def _add(sums: dict[str, Executed], counted: dict[str, Executed]) -> None:
+    for name, new in counted.items():
+        old = sums.get(name, Executed())
+        sums[name] = Executed(old.macs + new.macs, old.overhead + new.overhead, old.counted and new.counted)

@@ -84,21 +84,27 @@ def layer_checks(
     weights: Weights,
     encode: Encoder,
     images: int,
-    tolerance: float,
+    tolerances: tuple[float, float],
 ) -> tuple[LayerCheck, ...]:
-    """Return a row for each layer that multiplies, and for any other whose reference shows nothing."""
+    """Return a row for each layer that multiplies, and for any other whose reference shows nothing.
+
+    ``tolerances`` are those of a layer, and of one on a transform path."""
     rows = []
     for node in rewrite.graph:
         off = outcome.tensors[node.name]
         problems = [] if off.meaningless is None else [off.meaningless]
         if node.op.category != "mac" and not problems:
             continue
-        executed = outcome.executed.get(node.name, Executed())
+        alone = outcome.alone.get(node.name, Executed())
+        whole = outcome.whole.get(node.name, Executed())
         macs, bits = numbers.layers.get(node.name, (0, 0))
         name, encoded, broken = encode(rewrite.graph, node, weights)
         if node.op.category != "mac":
             macs, bits = 0, 0
-        problems += _problems(off, executed, macs * images, encoded, bits, tolerance)
+        problems += _problems(off, tolerances[not alone.counted])
+        problems += _count_problems(alone, whole, macs * images)
+        if encoded != bits:
+            problems.append(f"its weights are encoded in {encoded} bits, the estimate stores {bits}")
         if broken is not None:
             problems.append(broken)
         rows.append(
@@ -109,9 +115,9 @@ def layer_checks(
                 max_error=off.largest,
                 relative_error=off.relative,
                 differing=off.differing,
-                executed_macs=_per_image(executed.macs, images) if executed.counted else None,
+                executed_macs=_per_image(alone.macs, images) if alone.counted else None,
                 estimated_macs=macs,
-                overhead_macs=_per_image(executed.overhead, images) if executed.counted else 0,
+                overhead_macs=_per_image(alone.overhead, images) if alone.counted else 0,
                 format=name,
                 encoded_bits=encoded,
                 estimated_bits=bits,
@@ -121,17 +127,18 @@ def layer_checks(
     return tuple(rows)
 
 
-def _problems(
-    off: Differences, executed: Executed, macs: int, encoded: int, bits: int, tolerance: float
-) -> list[str]:
-    found = []
+def _problems(off: Differences, tolerance: float) -> list[str]:
     wrong = off.problem(tolerance)
-    if wrong is not None:
-        found.append(wrong)
-    if executed.counted and executed.macs != macs:
-        found.append(f"{executed.macs} multiply-adds were executed, the estimate counts {macs}")
-    if encoded != bits:
-        found.append(f"its weights are encoded in {encoded} bits, the estimate stores {bits}")
+    return [] if wrong is None else [wrong]
+
+
+def _count_problems(alone: Executed, whole: Executed, macs: int) -> list[str]:
+    """What executed counts contradict, of all images."""
+    found = []
+    if alone.counted and alone.macs != macs:
+        found.append(f"{alone.macs} multiply-adds were executed, the estimate counts {macs}")
+    elif whole.counted and whole.macs != macs:
+        found.append(f"{whole.macs} multiply-adds were executed from end to end, the estimate counts {macs}")
     return found
 
 

@@ -151,9 +151,9 @@ class Setup:
     seed : int
     mode, path : str
         ``path`` is the executor that is checked against the reference.
-    tolerance, network_tolerance : float
-        Largest error of a layer, and of the network's outputs, over the standard deviation of the
-        reference; 0 is bit for bit.
+    tolerance, transform_tolerance, network_tolerance : float
+        Largest error of a layer, of one on a transform path (None if there are none), and of the
+        network's outputs, over the standard deviation of the reference; 0 is bit for bit.
     hardware, hardware_digest, bits : str
     """
 
@@ -167,6 +167,7 @@ class Setup:
     mode: str
     path: str
     tolerance: float
+    transform_tolerance: float | None
     network_tolerance: float
     hardware: str
     hardware_digest: str

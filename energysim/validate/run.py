@@ -18,15 +18,17 @@ from energysim.setting import Bits, read_widths
 from energysim.validate.execute import Step, execute, executors
 from energysim.validate.expected import estimated, expected
 from energysim.validate.layers import Encoder, layer_checks, support_problems
-from energysim.validate.result import SchemeCheck, Setup, Trial, Validation
+from energysim.validate.result import LayerCheck, SchemeCheck, Setup, Validation
 from energysim.validate.trials import trial
 from energysim.weight_sets import WeightSet, weight_sets
 from energysim.zoo import load_model
 
-__all__ = ["NETWORK_FACTOR", "TOLERANCE", "validate"]
+__all__ = ["NETWORK_FACTOR", "TOLERANCE", "TRANSFORM_FACTOR", "validate"]
 
 #: Allowed error of a float32 layer, over the standard deviation of its outputs.
 TOLERANCE = 2e-5
+#: How much of it a layer may reach on a transform path: F(4 x 4) loses about a digit.
+TRANSFORM_FACTOR = 10
 #: How much of it the network's outputs may reach, where errors of rounding have grown layer by layer.
 NETWORK_FACTOR = 50
 #: Memory from which on it is told before the run [B].
@@ -83,7 +85,8 @@ def validate(
     path : {"compact", "fast"}
     tolerance : float, optional
         Allowed error of a layer over the standard deviation of its outputs: 2e-5 by default, and
-        always 0 in integer modes. The network's outputs may reach 50 times that.
+        always 0 in integer modes. Layers on a transform path may reach 10 times that, the network's
+        outputs 50 times.
     winograd : bool
         Whether the fast path may multiply in a transformed domain; such layers are named, and their
         multiply-adds not counted.
@@ -128,6 +131,7 @@ def validate(
         mode,
         path,
         bound,
+        bound * TRANSFORM_FACTOR if winograd else None,
         bound * NETWORK_FACTOR,
         spec.name,
         spec.digest,
@@ -171,8 +175,9 @@ class _Job:
         broken = support_problems(rewrite.graph)
         if broken:
             return SchemeCheck(str(scheme), (), (), *totals, problems=broken)
-        layers, trials = (), []
+        layers: tuple[LayerCheck, ...] = ()
         transforms: tuple[str, ...] = ()
+        trials = []
         for number, each in enumerate(sets):
             weights = each.load(rewrite.graph, self.data)
             both = executors(self.graph, rewrite, weights, self.mode, self.path, self.winograd, self.data)
@@ -181,9 +186,15 @@ class _Job:
             outcome = execute(both, self.data, not number, _named(str(scheme), step))
             if not number:
                 layers = layer_checks(
-                    rewrite, outcome, numbers, weights, self.encoder, self.data.count, self.tolerance
+                    rewrite,
+                    outcome,
+                    numbers,
+                    weights,
+                    self.encoder,
+                    self.data.count,
+                    (self.tolerance, self.tolerance * TRANSFORM_FACTOR),
                 )
-                transforms = tuple(n for n, e in outcome.executed.items() if not e.counted)
+                transforms = tuple(n for n, e in outcome.alone.items() if not e.counted)
             trials.append(trial(each.label, outcome, self.tolerance * NETWORK_FACTOR))
         return SchemeCheck(str(scheme), layers, tuple(trials), *totals, transforms)
 

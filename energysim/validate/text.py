@@ -66,12 +66,13 @@ def _title(found: Validation) -> str:
 
 def _heading(found: Validation) -> list[tuple[str, str]]:
     setup = found.setup
-    rule = (
-        f"a layer's outputs within {setup.tolerance:g} of the reference's standard deviation, the network's "
-        f"within {setup.network_tolerance:g}"
-        if setup.tolerance
-        else "bit for bit"
-    )
+    rule = "bit for bit"
+    if setup.tolerance:
+        other = f" ({setup.transform_tolerance:g} behind a transform)" if setup.transform_tolerance else ""
+        rule = (
+            f"a layer's outputs within {setup.tolerance:g}{other} of the reference's standard deviation, "
+            f"the network's within {setup.network_tolerance:g}"
+        )
     return [
         ("data", f"{setup.data}; {setup.normalisation}"),
         ("weights", setup.weights),
