@@ -1,4 +1,4 @@
-"""Options as people write them -> the :class:`~energysim.cost.Setting` of an estimate."""
+"""Options as people write them -> the :class:`~energysim.cost.Setting` of an estimate, and back in words."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from energysim.cost import OBJECTIVES, Setting
+from energysim.densities import Zeros, describe
 from energysim.errors import UsageError, near_miss
 from energysim.formats import get_format
-from energysim.hardware import Hardware
+from energysim.fusion import fuse
+from energysim.graph import LayerGraph
+from energysim.graph.shapes import text as shape_text
+from energysim.hardware import Hardware, describe_constants
 from energysim.mapping import Rules, parse_rules
+from energysim.report import ConstantUse, Setup
 
-__all__ = ["Bits", "one_of", "read_setting", "read_widths"]
+__all__ = ["Bits", "one_of", "read_setting", "read_widths", "setup_of"]
 
 #: Widths as they can be given: ``16``, ``"w=8,a=8,acc=32"``, or the same as a mapping.
 Bits = str | int | Mapping[str, int]
@@ -110,3 +115,49 @@ def _pairs(bits: Bits) -> dict[str, str]:
     if len(found) != len(items):
         raise UsageError(f"bits: a width is given twice in {text!r}")
     return found
+
+
+def setup_of(
+    graph: LayerGraph, setting: Setting, cost_model: str, fusion: str, zeros: tuple[Zeros, ...]
+) -> Setup:
+    """Return all that the numbers of an estimate depend on, in words for its report."""
+    spec = setting.hardware
+    formats = (("weights", setting.weight_format), ("activations", setting.activation_format))
+    constants = list(zip(describe_constants(spec), (c.unit for c in spec.constants), strict=True))
+    return Setup(
+        model=graph.name,
+        input=shape_text(graph.tensors[graph.inputs[0]].shape[1:]),
+        batch=graph.batch,
+        parameters=graph.parameter_count(),
+        hardware=spec.name,
+        hardware_digest=spec.digest,
+        hardware_description=spec.description,
+        zeros=spec.zero_sentence,
+        clock_hz=spec.clock_hz,
+        cost_model=cost_model,
+        objective=setting.objective,
+        fusion=fusion,
+        bits=f"w={setting.weight_bits},a={setting.activation_bits},acc={setting.accumulator_bits}",
+        rules=str(setting.rules),
+        activations=_described(zeros, graph, fusion),
+        formats=", ".join(f"{what} {name}" for what, name in formats if name),
+        constants=tuple(
+            ConstantUse(row.path, row.value, row.kind, row.source) for row, unit in constants if unit == "pJ"
+        ),
+        assumed=tuple(f"{row.path} = {row.value}" for row, _ in constants if row.kind == "assumed"),
+    )
+
+
+def _described(zeros: tuple[Zeros, ...], graph: LayerGraph, fusion: str) -> str:
+    """What zeros were given, and which of them change nothing: their tensors never lie in memory."""
+    fused = fuse(graph, fusion)
+    used: set[str] = set()
+    for node in graph.nodes:
+        if node.name not in fused.folded:
+            used.update(fused.stored[t].name for t in (*node.inputs, *node.outputs))
+        if node.op.category == "mac":
+            used.update(node.inputs)
+    idle = [z.pattern for z in zeros if z.pattern in graph.tensors and z.pattern not in used]
+    shown = idle if len(idle) <= 3 else [*idle[:3], f"{len(idle) - 3} more"]
+    note = f"; without effect, as folded away: {', '.join(shown)}" if idle else ""
+    return f"{describe(zeros)}{note}"

@@ -7,16 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from energysim.cost import COST_MODELS, CostModel, LayerCost, Setting
-from energysim.densities import Zeros, ZerosSource, apply_zeros, describe, read_zeros
+from energysim.densities import ZerosSource, apply_zeros, read_zeros
 from energysim.errors import CapacityError, EnergysimError, UnknownOperatorError
 from energysim.fusion import FUSIONS, Fused, fuse
 from energysim.graph import BatchNorm, Conv2d, ConvTranspose2d, LayerGraph, Linear, MatMul, Node
 from energysim.graph.shapes import text as shape_text
-from energysim.hardware import Hardware, describe_constants, load_hardware
+from energysim.hardware import Hardware, load_hardware
 from energysim.mapping import Rules
-from energysim.report import AccessRow, ConstantUse, LayerRow, Report, Run, Setup
+from energysim.report import AccessRow, LayerRow, Report, Run
 from energysim.schemes import Rewrite, Scheme, parse_schemes
-from energysim.setting import Bits, one_of, read_setting
+from energysim.setting import Bits, one_of, read_setting, setup_of
 from energysim.workload import MacWorkload, Operand, StreamWorkload, Workload, lower
 from energysim.zoo import load_model
 
@@ -94,7 +94,7 @@ def estimate(
     (reference,) = parse_schemes("dense")
     chosen = [reference, *(s for s in dict.fromkeys(schemes) if s != reference)]
     runs = tuple(walker.run(scheme, graph) for scheme in chosen)
-    return Report(_setup(graph, setting, name, fusion, _described(zeros, graph, fusion)), runs)
+    return Report(setup_of(graph, setting, name, fusion, zeros), runs)
 
 
 class _Walker:
@@ -214,46 +214,3 @@ def _access_rows(node: Node, cost: LayerCost) -> list[AccessRow]:
         for access in cost.accesses
         if access.elements or access.bits
     ]
-
-
-def _described(zeros: tuple[Zeros, ...], graph: LayerGraph, fusion: str) -> str:
-    """What zeros were given, and which of them change nothing: their tensors never lie in memory."""
-    fused = fuse(graph, fusion)
-    used: set[str] = set()
-    for node in graph.nodes:
-        if node.name not in fused.folded:
-            used.update(fused.stored[t].name for t in (*node.inputs, *node.outputs))
-        if node.op.category == "mac":
-            used.update(node.inputs)
-    idle = [z.pattern for z in zeros if z.pattern in graph.tensors and z.pattern not in used]
-    shown = idle if len(idle) <= 3 else [*idle[:3], f"{len(idle) - 3} more"]
-    note = f"; without effect, as folded away: {', '.join(shown)}" if idle else ""
-    return f"{describe(zeros)}{note}"
-
-
-def _setup(graph: LayerGraph, setting: Setting, cost_model: str, fusion: str, activations: str) -> Setup:
-    spec = setting.hardware
-    formats = (("weights", setting.weight_format), ("activations", setting.activation_format))
-    constants = list(zip(describe_constants(spec), (c.unit for c in spec.constants), strict=True))
-    return Setup(
-        model=graph.name,
-        input=shape_text(graph.tensors[graph.inputs[0]].shape[1:]),
-        batch=graph.batch,
-        parameters=graph.parameter_count(),
-        hardware=spec.name,
-        hardware_digest=spec.digest,
-        hardware_description=spec.description,
-        zeros=spec.zero_sentence,
-        clock_hz=spec.clock_hz,
-        cost_model=cost_model,
-        objective=setting.objective,
-        fusion=fusion,
-        bits=f"w={setting.weight_bits},a={setting.activation_bits},acc={setting.accumulator_bits}",
-        rules=str(setting.rules),
-        activations=activations,
-        formats=", ".join(f"{what} {name}" for what, name in formats if name),
-        constants=tuple(
-            ConstantUse(row.path, row.value, row.kind, row.source) for row, unit in constants if unit == "pJ"
-        ),
-        assumed=tuple(f"{row.path} = {row.value}" for row, _ in constants if row.kind == "assumed"),
-    )
