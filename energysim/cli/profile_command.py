@@ -33,7 +33,13 @@ __all__ = ["command"]
     "--inputs", type=int, metavar="N", help="Number of images; by default 8 random, else up to 400."
 )
 @click.option("--normalise", metavar="RULE", help="none, cifar10, imagenet, or MEAN,STD.")
-@click.option("--mode", type=click.Choice(["float32", "int8", "int16"]), default="float32", show_default=True)
+@click.option(
+    "--mode",
+    type=click.Choice(["float32", "int8", "int16"]),
+    default="float32",
+    show_default=True,
+    help="Numbers the network is run with.",
+)
 @click.option("--input", "shape", metavar="CxHxW", help="Shape of one sample, e.g. 3x64x64.")
 @click.option("--classes", type=int, help="Number of classes.")
 @output_options

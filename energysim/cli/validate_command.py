@@ -39,8 +39,20 @@ __all__ = ["command"]
     "--inputs", type=int, metavar="N", help="Number of images; by default 8 random, else up to 400."
 )
 @click.option("--normalise", metavar="RULE", help="none, cifar10, imagenet, or MEAN,STD.")
-@click.option("--mode", type=click.Choice(["float32", "int8", "int16"]), default="float32", show_default=True)
-@click.option("--path", type=click.Choice(["compact", "fast"]), default="compact", show_default=True)
+@click.option(
+    "--mode",
+    type=click.Choice(["float32", "int8", "int16"]),
+    default="float32",
+    show_default=True,
+    help="Numbers the network is run with.",
+)
+@click.option(
+    "--path",
+    type=click.Choice(["compact", "fast"]),
+    default="compact",
+    show_default=True,
+    help="Executor: the reference, or the fast one.",
+)
 @click.option("--winograd", is_flag=True, help="Let the fast path transform dense layers.")
 @click.option("--tolerance", type=float, help="Allowed error over the standard deviation; 2e-5 for float32.")
 @click.option("--hardware", "-w", default="edge45", show_default=True, help="Name or YAML file.")
