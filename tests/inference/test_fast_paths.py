@@ -11,7 +11,7 @@ import pytest
 
 from energysim.inference.fast.choose import _COMPILED, PATHS
 from energysim.inference.fast.geometry import Convolution, Geometry
-from energysim.inference.fast.layout import SLACK, Plane
+from energysim.inference.fast.layout import SLACK, Plane, zeros
 from energysim.inference.fast.path import Buffers, Path, Share
 from energysim.kernels import DenseKernel, Kernel, MaskKernel, PeriodicKernel, random_support
 from energysim.schemes.psconv import PSConv
@@ -93,12 +93,13 @@ def check(path: Path, workers: int = 1) -> None:
     conv, g = path.conv, path.conv.geometry
     rng = np.random.default_rng(7)
     x = rng.standard_normal((g.batch, g.channels, g.source.height, g.source.width)).astype(np.float32)
-    source = np.zeros((g.batch, g.channels, g.source.stride), np.float32)
+    source = zeros(g.batch, g.channels, g.source.stride)
     g.source.pixels(source)[...] = x
     target = np.full((g.batch, g.filters, g.target.stride), np.nan, np.float32)
     residual = None
     if conv.residual:
-        residual = rng.standard_normal(target.shape).astype(np.float32)
+        residual = zeros(*target.shape)
+        residual[...] = rng.standard_normal(target.shape)
     spaces = [np.full(path.scratch + SLACK, 1e3, np.float32) for _ in range(workers)]
     calls = [
         call

@@ -20,7 +20,7 @@ from energysim.inference.fast.dense import Depthwise, Im2col, Taps
 from energysim.inference.fast.direct import CompiledDepthwise, DirectFilters, DirectPixels
 from energysim.inference.fast.gather import Fancy, Gather
 from energysim.inference.fast.geometry import Convolution
-from energysim.inference.fast.layout import SLACK
+from energysim.inference.fast.layout import zeros
 from energysim.inference.fast.path import Buffers, Path
 from energysim.inference.fast.periodic import Pair, Run, Scatter
 from energysim.inference.fast.transform import CompiledWinograd4
@@ -149,16 +149,16 @@ class Chooser:
 
 
 def _compact_rule(conv: Convolution) -> type[Path]:
-    """NumPy alone: few long products if much is kept, copies if little is."""
+    """NumPy alone: no copies where products are long enough or little is kept."""
     if not Run.fits(conv):
         return Fancy if conv.kernel.period is None else Gather
     g = conv.geometry
     kept = conv.kernel.nonzeros / (conv.kernel.shape[0] * conv.kernel.shape[1])
-    if g.pixels <= 16 or (g.channels < 512 and kept < 1.5):
+    if g.pixels <= 16:
         return Gather
-    if g.channels >= 512 and (kept < 1.5 or g.pixels > 512):
+    if kept < 1.5 or g.pixels >= 1 << 14 or (g.channels >= 256 and g.pixels >= 1 << 9):
         return Pair
-    return Run
+    return Pair if g.channels >= 512 and g.pixels >= 100 else Run
 
 
 def _transform_rule(conv: Convolution, compiled: bool) -> type[Path] | None:
@@ -176,11 +176,11 @@ def _transform_rule(conv: Convolution, compiled: bool) -> type[Path] | None:
 def _time(path: Path) -> float:
     """Seconds of CPU time of a path on buffers of its own: the median of three runs after a first."""
     g = path.conv.geometry
-    source = np.zeros((g.batch, g.channels, g.source.stride), dtype=np.float32)
+    source = zeros(g.batch, g.channels, g.source.stride)
     g.source.pixels(source)[...] = np.linspace(-1, 1, g.source.width, dtype=np.float32)
-    target = np.zeros((g.batch, g.filters, g.target.stride), dtype=np.float32)
-    residual = np.zeros_like(target) if path.conv.residual else None
-    space = np.zeros(path.scratch + SLACK, dtype=np.float32)
+    target = zeros(g.batch, g.filters, g.target.stride)
+    residual = zeros(*target.shape) if path.conv.residual else None
+    space = zeros(path.scratch)
     calls = path.bind(Buffers(source, target, residual, space))
     found = []
     for _ in range(_ROUNDS + 1):

@@ -19,8 +19,9 @@ from energysim.inference.fast.path import Buffers, Call, Path, Walk, epilogue
 
 __all__ = ["Dense", "Depthwise", "Im2col", "Taps", "tiles"]
 
-#: Floats of a tile of columns: half of a second-level cache of 1 MiB, the product's own packing beside it.
-_TILE = 1 << 17
+#: Floats of a tile, columns and outputs: larger than the second-level cache, since BLAS blocks by itself
+#: and what one call costs counts.
+_TILE = 1 << 19
 _NARROWEST = 192
 
 
@@ -154,7 +155,7 @@ class Taps(Dense):
 
     def bind(self, to: Buffers) -> list[Call]:
         conv, g, operand = self.conv, self.conv.geometry, self.conv.operand
-        cut = tiles(operand.run, max(_NARROWEST, 2 * _TILE // (g.channels + g.filters)))
+        cut = tiles(operand.run, max(_NARROWEST, _TILE // (g.channels + g.filters)))
         calls: list[Call] = []
         for image, (load, base) in enumerate(self.operands(to)):
             calls += load
@@ -188,7 +189,7 @@ class Depthwise(Dense):
     @property
     def _channels(self) -> int:
         """Channels worked on at once: three arrays of a quarter of the cache."""
-        return max(1, _TILE // 4 // self.conv.operand.run)
+        return max(1, _TILE // 16 // self.conv.operand.run)
 
     @property
     def scratch(self) -> int:

@@ -15,6 +15,7 @@ so additions, concatenations and splits work on whole planes.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 from energysim.graph import Conv2d, LayerGraph
 from energysim.graph.shapes import Pads
 
-__all__ = ["LINE", "SLACK", "AnyArray", "Array", "Plane", "planes", "stride_of", "window"]
+__all__ = ["LINE", "SLACK", "AnyArray", "Array", "Plane", "planes", "stride_of", "window", "zeros"]
 
 Array = NDArray[np.float32]
 #: Tables and other arrays.
@@ -34,6 +35,12 @@ AnyArray = NDArray[Any]
 LINE = 16
 #: Floats kept free behind all buffers, where vector loads may run over.
 SLACK = 256
+
+
+def zeros(*shape: int) -> Array:
+    """Return an array of zeros behind which vector loads may run over."""
+    count = math.prod(shape)
+    return np.zeros(count + SLACK, dtype=np.float32)[:count].reshape(shape)
 
 
 def stride_of(floats: int) -> int:

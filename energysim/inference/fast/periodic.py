@@ -27,7 +27,10 @@ from energysim.kernels import IntArray, PeriodicKernel
 
 __all__ = ["Pair", "Run", "Scatter", "cyclic_runs"]
 
-_TILE = 1 << 17
+#: Floats that a tile touches. Many small products: what one call costs counts more than the nearest cache.
+_TILE = 1 << 21
+#: With copies of the tile besides.
+_COPIED = 1 << 19
 _NARROWEST = 192
 
 
@@ -102,7 +105,7 @@ class _Periodic(Path):
     @property
     def _width(self) -> int:
         g = self.conv.geometry
-        return max(_NARROWEST, _TILE // (2 * g.channels + g.filters))
+        return max(_NARROWEST, _TILE // (g.channels + g.filters))
 
     def _outputs(self, to: Buffers, image: int, start: int, stop: int) -> tuple[Array, Array | None]:
         place = slice(self.conv.geometry.target.head + start, self.conv.geometry.target.head + stop)
@@ -163,6 +166,11 @@ class Run(_Periodic):
     """Channels class by class, twice over; few long products. See the module."""
 
     name = "run"
+
+    @property
+    def _width(self) -> int:
+        g = self.conv.geometry
+        return max(_NARROWEST, _COPIED // (2 * g.channels + g.filters))
 
     @property
     def _phases(self) -> list[int]:
@@ -245,7 +253,7 @@ class Scatter(_Periodic):
     @property
     def _width(self) -> int:
         highest = max(len(stack) for _, stack, _ in self._stacks)
-        return max(_NARROWEST, 2 * _TILE // (highest + self.conv.geometry.filters))
+        return max(_NARROWEST, _COPIED // (highest + self.conv.geometry.filters))
 
     @property
     def scratch(self) -> int:
