@@ -38,7 +38,7 @@ __all__ = ["command"]
     type=click.Choice(["float32", "int8", "int16"]),
     default="float32",
     show_default=True,
-    help="Numbers the network is run with.",
+    help="Numbers the network runs on.",
 )
 @click.option("--input", "shape", metavar="CxHxW", help="Shape of one sample, e.g. 3x64x64.")
 @click.option("--classes", type=int, help="Number of classes.")

@@ -44,7 +44,7 @@ __all__ = ["command"]
     type=click.Choice(["float32", "int8", "int16"]),
     default="float32",
     show_default=True,
-    help="Numbers the network is run with.",
+    help="Numbers the network runs on.",
 )
 @click.option(
     "--path",
