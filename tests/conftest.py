@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+# Before anything loads NumPy: two BLAS threads in each of several workers only wait for each other.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
 import energysim
 from energysim.graph import GraphBuilder, LayerGraph
 from energysim.report import Report
