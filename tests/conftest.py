@@ -14,10 +14,10 @@ import pytest
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-import energysim
-from energysim.graph import GraphBuilder, LayerGraph
-from energysim.report import Report
-from energysim.walker import estimate
+import energysim  # noqa: E402
+from energysim.graph import GraphBuilder, LayerGraph  # noqa: E402
+from energysim.report import Report  # noqa: E402
+from energysim.walker import estimate  # noqa: E402
 
 #: The folder that holds the package under test, wherever the tests run.
 HOME = str(Path(energysim.__file__).resolve().parent.parent)
