@@ -68,9 +68,7 @@ def test_every_network_at_its_own_input(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "scheme", ["psconv:PS4_P4", "psconv:PS2_P6", "psconv:PS1_P9", "psconv:PSD4_P16", "psc:kss=2"]
-)
+@pytest.mark.parametrize("scheme", ["psconv:PS4_P4", "psconv:PS2_P6", "psconv:PS1_P9", "psconv:PSD4_P16"])
 @pytest.mark.parametrize(
     "name", ["vgg16-cifar10", "vgg16-tiny", "vgg16", "resnet18-cifar10", "resnet18-tiny", "resnet18"]
 )
