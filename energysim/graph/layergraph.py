@@ -76,6 +76,10 @@ class Tensor:
         return product(self.shape)
 
 
+#: Larger batches tell nothing new and make the search of their tilings slow.
+MOST_IMAGES = 1 << 20
+
+
 class LayerGraph:
     """A checked, immutable graph of layers.
 
@@ -254,9 +258,9 @@ class LayerGraph:
         return sum(product(shape) for shape in self.parameters().values())
 
     def with_batch(self, batch: int) -> LayerGraph:
-        """Return the same network for another batch size; raise GraphError below 1."""
-        if type(batch) is not int or batch < 1:
-            raise GraphError(f"the batch must be a whole number of at least 1, not {batch!r}")
+        """Return the same network for another batch size; raise GraphError outside 1 to 2**20."""
+        if type(batch) is not int or not 1 <= batch <= MOST_IMAGES:
+            raise GraphError(f"the batch must be a whole number from 1 to {MOST_IMAGES}, not {batch!r}")
         shapes = {t: (batch, *self.tensors[t].shape[1:]) for t in self.inputs}
         return self._copy_facts(LayerGraph(self.name, shapes, self.nodes, self.outputs))
 

@@ -102,7 +102,7 @@ def test_with_batch() -> None:
 
 @pytest.mark.parametrize("batch", [0, -1, 1.5, "2", None, True])
 def test_no_batch(batch: object) -> None:
-    with pytest.raises(GraphError, match="the batch must be a whole number of at least 1, not"):
+    with pytest.raises(GraphError, match="the batch must be a whole number from 1 to 1048576, not"):
         diamond().with_batch(batch)  # type: ignore[arg-type]
 
 
