@@ -87,8 +87,8 @@ WRITERS: dict[type[Operator], Callable[[Sheet, Any, Site], None]] = {
 #: Operators of ONNX 1.17 (2024): the first set whose pooling in ceiling mode leaves out windows that
 #: start behind the input, as ours does (GroupNormalization per channel is of set 21).
 OPSET, IR = 22, 10
-#: What a single protobuf message can hold.
-_MOST_BYTES = 2**31 - 1
+#: Weights in one file: a protobuf message ends at 2 GiB, the rest is for everything else.
+_MOST_BYTES = 2_000_000_000
 
 
 def to_onnx(graph: LayerGraph, weights: Mapping[str, Array], batch: int | None = None) -> Any:
@@ -109,7 +109,7 @@ def to_onnx(graph: LayerGraph, weights: Mapping[str, Array], batch: int | None =
     WeightsError
         If an array is missing or does not fit.
     ExportError
-        If a node has no ONNX form (names it), or the weights are too large for a file (2 GiB).
+        If a node has no ONNX form (names it), or the weights are too large for a file (2 GB).
     """
     if batch is not None and (type(batch) is not int or batch < 1):
         raise UsageError(f"the batch must be a whole number of at least 1, not {batch!r}")
