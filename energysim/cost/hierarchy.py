@@ -1,4 +1,4 @@
-"""The cost model ``hierarchy``: any memories, any spatial axes, explicit mappings."""
+"""The cost model ``hierarchy``: any memories, any spatial axes; explicit mappings or the best one."""
 
 from __future__ import annotations
 
@@ -24,19 +24,21 @@ Shape = tuple[int, int, int, int, Axis, Axis]
 
 
 class HierarchyModel:
-    """Levels and axes as the hardware says, each layer under the mapping given for its shape.
+    """Levels and axes as the hardware says, each layer under a given mapping or the proven best.
 
     Parameters
     ----------
     mappings : dict of LoopNest to Mapping, optional
-        Mapping of each layer; the kernel of a loop nest is not looked at.
+        Mapping of each layer; the kernel of a loop nest is not looked at. By default the best
+        mapping is searched.
     """
 
-    description = "any memory hierarchy and spatial axes, under explicit mappings"
+    description = "any memory hierarchy and spatial axes; proven-best or explicit mappings"
 
     def __init__(self, mappings: Dict[LoopNest, Mapping] | None = None) -> None:
-        self._mappings: dict[Shape, Mapping] = {}
+        self._mappings: dict[Shape, Mapping] | None = None if mappings is None else {}
         for nest, mapping in (mappings or {}).items():
+            assert self._mappings is not None
             known = self._mappings.setdefault(_shape(nest), mapping)
             if known != mapping:
                 raise MappingError(f"two mappings for layers of one shape: {known} and {mapping}")
@@ -76,11 +78,16 @@ class HierarchyModel:
     def _one(self, work: Workload, setting: Setting) -> LayerCost:
         if isinstance(work, StreamWorkload):
             return _stream(work, setting)
-        mapping = self._mappings.get(_shape(work.nest))
-        if mapping is None:
+        layer = HierarchyLayer(work, setting)
+        mapping = self._mappings.get(_shape(work.nest)) if self._mappings is not None else None
+        if mapping is not None:
+            return layer.cost(mapping)
+        if self._mappings is not None:
             shown = " ".join(f"{dim}{size}" for dim, size in sizes(work.nest).items())
             raise UsageError(f"no mapping is given for a layer of this shape: {shown}")
-        return HierarchyLayer(work, setting).cost(mapping)
+        from energysim.cost.hierarchy_search import best_cost
+
+        return best_cost(layer)
 
 
 def evaluate_mapping(work: MacWorkload, setting: Setting, mapping: Mapping) -> LayerCost:

@@ -1,0 +1,265 @@
+"""The search against every mapping of the space, on small random problems."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from energysim.cost.base import LayerCost, Setting
+from energysim.cost.hierarchy import HierarchyModel, evaluate_mapping
+from energysim.cost.hierarchy_layer import HierarchyLayer
+from energysim.cost.hierarchy_search import best_cost
+from energysim.errors import CapacityError
+from energysim.hardware.hierarchy import TENSORS, Hierarchy, HierarchyHardware, SpatialAxis
+from energysim.kernels import DenseKernel, PeriodicKernel
+from energysim.mapping import Rules
+from energysim.mapping.hierarchy.check import checked
+from energysim.mapping.hierarchy.counts import count
+from energysim.mapping.hierarchy.mapping import MappingError
+from energysim.mapping.hierarchy.prices import Prices
+from energysim.mapping.hierarchy.search import Found, Unsearchable, search_mapping
+from energysim.mapping.hierarchy.space import space_size
+from energysim.workload import LoopNest
+
+from .base import DIMS, INPUTS, bits_per_cycle, conv, level, pj, random_axis, sizes_of
+from .brute_force import all_mappings, best_of_all, number_of_mappings, total
+from .test_hierarchy_timeloop import CASES, ROWS, setting, work
+
+Table = dict[tuple[str, str, str], int]
+
+
+def random_hierarchy(rng: random.Random) -> Hierarchy:
+    """One or two inner levels, at most one axis, with constraints and small capacities."""
+    parts = ["level"] * rng.choice([1, 1, 2]) + ["axis"] * rng.randrange(0, 2)
+    rng.shuffle(parts)
+    nodes: list[object] = [level("dram", None, 1)]
+    for number, part in enumerate(parts, 1):
+        loops = "".join(dim for dim in DIMS if rng.random() < 0.6)
+        if part == "axis":
+            shared = tuple(t for t in TENSORS if rng.random() < 0.7)
+            if "outputs" not in shared:
+                loops = "".join(dim for dim in loops if dim not in "CRS")
+            nodes.append(SpatialAxis(f"A{number}", rng.choice([2, 3, 4, 6]), loops, shared))
+        else:
+            out = tuple(t for t in TENSORS if rng.random() < 0.3)
+            out = out if len(out) < 3 else ()
+            keep = tuple(t for t in TENSORS if t not in out and rng.random() < 0.8)
+            words = rng.choice([None, 8, 16, 30, 60])
+            nodes.append(level(f"L{number}", words, 1, bypass=out, keep=keep, loops=loops))
+    return Hierarchy(tuple(nodes), rules=(("returned_sums", "all"),))
+
+
+def random_problem(rng: random.Random, most: int) -> tuple[Hierarchy, LoopNest]:
+    hierarchy = random_hierarchy(rng)
+    while True:
+        n, g = rng.choice([1, 1, 1, 2]), rng.choice([1, 1, 1, 2])
+        m, c = rng.choice([1, 2, 3, 4]), rng.choice([1, 2, 3, 4])
+        rows, cols = random_axis(rng), random_axis(rng)
+        kernel = DenseKernel((g * m, c, rows.window, cols.window))
+        nest = LoopNest(n, g, m, c, rows, cols, kernel)
+        if space_size(hierarchy, nest) < most:
+            return hierarchy, nest
+
+
+def random_rules(rng: random.Random) -> Rules:
+    return Rules(
+        tiles="divisors",
+        padding=rng.choice(["skipped", "fetched"]),
+        untouched=rng.choice(["skipped", "fetched"]),
+        overlap=rng.choice(["one-axis", "one-axis", "none"]),
+        drain=rng.choice(["counted", "elided"]),
+    )
+
+
+def random_prices(rng: random.Random, hierarchy: Hierarchy) -> Table:
+    found = {}
+    for node in hierarchy.nodes:
+        actions = ("transfer",) if isinstance(node, SpatialAxis) else ("read", "fill", "update", "drain")
+        for tensor in TENSORS:
+            for action in actions:
+                found[node.name, tensor, action] = rng.choice([0, 1, 2, 5, 20, 100])
+    return found
+
+
+def searched(
+    hierarchy: Hierarchy, nest: LoopNest, rules: Rules, prices: Table, per_step: int = 0
+) -> tuple[Found, int | None]:
+    """What the search finds, and its value counted by the evaluator."""
+    table = Prices({key: (float(price),) for key, price in prices.items()}, (-1,))
+    found = search_mapping(
+        hierarchy, nest, rules, (16, 16, 16), table,
+        lambda cost, lanes: cost[:, 0] + per_step * nest.dense_macs / lanes,
+    )  # fmt: skip
+    if found.mapping is None:
+        return found, None
+    counts = count(checked(hierarchy, found.mapping, nest, rules, (16, 16, 16)))
+    value = total(counts, prices) + per_step * counts.steps
+    assert found.value == pytest.approx(value, rel=1e-9)
+    return found, value
+
+
+def compare(seed: int, most: int) -> None:
+    rng = random.Random(seed)
+    hierarchy, nest = random_problem(rng, most)
+    rules, prices, per_step = random_rules(rng), random_prices(rng, hierarchy), rng.choice([0, 0, 7])
+    least, _ = best_of_all(
+        hierarchy, nest, rules, lambda counts, _: total(counts, prices) + per_step * counts.steps
+    )
+    found, value = searched(hierarchy, nest, rules, prices, per_step)
+    assert value == least, f"seed {seed}: {found.mapping} costs {value}, the best {least}"
+    assert found.mappings == number_of_mappings(hierarchy, nest)
+
+
+@pytest.mark.parametrize("block", range(12))
+def test_equal_to_brute_force(block: int) -> None:
+    for seed in range(block * 10, block * 10 + 10):
+        compare(seed, 600)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(40))
+def test_equal_to_brute_force_on_many(block: int) -> None:
+    for seed in range(5000 + block * 25, 5000 + block * 25 + 25):
+        compare(seed, 2500)
+
+
+def with_limits(rng: random.Random, hierarchy: Hierarchy) -> Hierarchy:
+    """Random energies, bandwidths, leakages and network prices."""
+    nodes = []
+    for node in hierarchy.nodes:
+        if isinstance(node, SpatialAxis):
+            network = rng.choice([None, pj(rng.choice([1, 3]))])
+            nodes.append(replace(node, network=network, word_bits=rng.choice([8, 16])))
+            continue
+        each = {kind: pj(rng.choice([0, 1, 6, 200])) for kind in ("read", "fill", "update")}
+        for kind in ("bandwidth", "read_bandwidth", "write_bandwidth"):
+            each[kind] = rng.choice([None, None, bits_per_cycle(rng.choice([4, 16, 64]))])
+        each["leakage"] = rng.choice([None, pj(5)])
+        nodes.append(replace(node, **each))
+    return replace(hierarchy, nodes=tuple(nodes), leakage=rng.choice([None, pj(3)]))
+
+
+def goal(cost: LayerCost, objective: str) -> int:
+    dram = sum(a.bits for a in cost.accesses if a.level == "dram")
+    return {
+        "energy": cost.energy_aj,
+        "dram": dram,
+        "delay": cost.cycles,
+        "edp": cost.energy_aj * cost.cycles,
+    }[objective]
+
+
+@pytest.mark.parametrize("objective", ["energy", "dram", "delay", "edp"])
+@pytest.mark.parametrize("seed", range(8))
+def test_every_objective_of_the_cost_model(seed: int, objective: str, two_levels: HierarchyHardware) -> None:
+    rng = random.Random(seed)
+    plain, nest = random_problem(rng, 300)
+    hierarchy = with_limits(rng, plain)
+    hardware = replace(two_levels, hierarchy=hierarchy)
+    given = Setting(hardware, random_rules(rng), objective, 16, 16, 16)
+    layer = HierarchyLayer(work(nest), given)
+    values = []
+    for mapping in all_mappings(hierarchy, nest):
+        try:
+            values.append(goal(layer.cost(mapping), objective))
+        except MappingError:
+            continue
+    if not values:
+        with pytest.raises(CapacityError):
+            best_cost(layer)
+        return
+    cost = best_cost(layer)
+    assert goal(cost, objective) == min(values)
+    assert cost.optimal and cost.mappings == number_of_mappings(hierarchy, nest)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_larger_space_never_costs_more(seed: int) -> None:
+    rng = random.Random(seed)
+    hierarchy, nest = random_problem(rng, 10**7)
+    rules, prices = random_rules(rng), random_prices(rng, hierarchy)
+    _, value = searched(hierarchy, nest, rules, prices)
+    freer = [
+        replace(
+            node,
+            loops=DIMS if not isinstance(node, SpatialAxis) or "outputs" in node.shared else node.loops,
+            **({"size": 2 * node.size} if isinstance(node, SpatialAxis) else {}),
+            **({} if isinstance(node, SpatialAxis) or node.capacity_bits is None else {
+                "capacity_bits": 2 * node.capacity_bits, "keep": ()
+            }),
+        )
+        for node in hierarchy.nodes
+    ]  # fmt: skip
+    _, more = searched(replace(hierarchy, nodes=tuple(freer)), nest, rules, prices)
+    assert value is None or (more is not None and more <= value)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_rows_and_columns_are_alike(seed: int) -> None:
+    rng = random.Random(seed)
+    hierarchy, nest = random_problem(rng, 10**6)
+    rules, prices = random_rules(rng), random_prices(rng, hierarchy)
+    swap = str.maketrans("PQRS", "QPSR")
+    turned = replace(
+        hierarchy, nodes=tuple(replace(n, loops=n.loops.translate(swap)) for n in hierarchy.nodes)
+    )
+    shape = nest.kernel.shape
+    other = replace(
+        nest, rows=nest.cols, cols=nest.rows, kernel=DenseKernel((shape[0], shape[1], shape[3], shape[2]))
+    )
+    assert searched(hierarchy, nest, rules, prices)[1] == searched(turned, other, rules, prices)[1]
+
+
+@pytest.mark.parametrize("name", ["vgg16_conv5_3", "resnet18_l1_3x3", "resnet18_l4_3x3"])
+def test_never_worse_than_the_random_search_of_timeloop(name: str) -> None:
+    nest, text, _ = CASES[name]
+    from energysim.mapping.hierarchy.mapping import parse_mapping
+
+    (cost,) = HierarchyModel().evaluate((work(nest),), setting())
+    assert cost.energy_aj <= evaluate_mapping(work(nest), setting(), parse_mapping(text)).energy_aj
+    per_mac = 1000 * cost.energy_aj / 10**6 / nest.macs
+    assert per_mac < float(ROWS[name]["fJ_per_MAC_Total"])
+    assert cost.optimal
+
+
+def test_size_of_the_space() -> None:
+    for seed in range(40):
+        hierarchy, nest = random_problem(random.Random(seed), 10**5)
+        assert space_size(hierarchy, nest) == number_of_mappings(hierarchy, nest)
+    # 2 x 2 x 3 levels and axes by hand: M 4 = 2^2 over dram, buffer, X; orders 1! and 1!
+    three = Hierarchy((level("dram", None, 1), level("buffer", 8, 1), SpatialAxis("X", 4, "M")))
+    nest = conv(4, 1, 1, window=1)
+    assert space_size(three, nest) == 6 * 7  # 6 factorisations, 2^3 - 1 ways to bypass
+
+
+def test_what_cannot_be_proven_is_refused(two_levels: HierarchyHardware) -> None:
+    nest = conv(4, 4, 4)
+    with pytest.raises(Unsearchable, match="returned_sums=all"):
+        best_cost(
+            HierarchyLayer(work(nest), Setting(two_levels, Rules(tiles="divisors"), "energy", 16, 16, 16))
+        )
+    with pytest.raises(Unsearchable, match="tiles=divisors"):
+        best_cost(HierarchyLayer(work(nest), replace(setting(), rules=Rules())))
+    diagonal = Hierarchy(
+        (level("dram", None, 1), SpatialAxis("X", 2, "Q", (INPUTS,), diagonal=True), level("rf", 99, 1)),
+        rules=(("returned_sums", "all"),),
+    )
+    with pytest.raises(Unsearchable, match="diagonals"):
+        searched(diagonal, nest, Rules(tiles="divisors"), {})
+    sparse = replace(nest, kernel=PeriodicKernel((4, 4, 3, 3), ((0,), (1, 2))))
+    hw = replace(two_levels, hierarchy=replace(two_levels.hierarchy, rules=(("returned_sums", "all"),)))
+    with pytest.raises(Unsearchable, match="sparse"):
+        best_cost(HierarchyLayer(work(sparse), Setting(hw, Rules(tiles="divisors"), "energy", 16, 16, 16)))
+
+
+def test_nothing_fits(two_levels: HierarchyHardware) -> None:
+    levels = two_levels.hierarchy.levels
+    tiny = replace(levels[1], capacity_bits=32)
+    hierarchy = replace(two_levels.hierarchy, nodes=(levels[0], tiny), rules=(("returned_sums", "all"),))
+    hw = replace(two_levels, hierarchy=replace(hierarchy, nodes=(levels[0], replace(tiny, keep=TENSORS))))
+    given = Setting(hw, Rules(tiles="divisors"), "energy", 16, 16, 16)
+    with pytest.raises(CapacityError, match="no mapping fits"):
+        best_cost(HierarchyLayer(work(conv(4, 4, 4)), given))
+    assert sizes_of(conv(4, 4, 4))["M"] == 4
