@@ -208,7 +208,7 @@ BARS: dict[str, dict[tuple[str, str], float]] = {
 PSD = {"PSD1_P8": "psconv:PSD1_P8", "PSD2_P8": "psconv:PSD2_P8", "PSD4_P8": "psconv:PSD4_P8"}
 
 
-def network(model: str, part: str, rounds: int, choose: Any, threads: int) -> None:
+def network(model: str, part: str, rounds: int, choose: Any, threads: int, only_dense: bool) -> None:
     """Print the ratios of one network."""
     full = load_model(model)
     graph = features(full) if part == "features" else full
@@ -234,7 +234,7 @@ def network(model: str, part: str, rounds: int, choose: Any, threads: int) -> No
         add("dense-direct", kind, graph, weights, winograd=False, **options)
     variants = {f"kss{k}": cyclic(graph, k) for k in (1, 2, 4)}
     variants |= {name: parse_scheme(text).apply(graph).graph for name, text in PSD.items()}
-    for variant, other in variants.items():
+    for variant, other in () if only_dense else variants.items():
         values = random_weights(other, 0)
         for kind, options in settings():
             add(variant, kind, other, values, winograd=False, **options)
@@ -347,6 +347,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="above 1, wall time is compared")
     parser.add_argument("--memory", action="store_true", help="only the memory of the direct plan")
     parser.add_argument("--layers", action="store_true", help="only the share of the ideal")
+    parser.add_argument("--dense", action="store_true", help="only the dense plans")
     given = parser.parse_args()
     describe()
     if given.memory:
@@ -355,7 +356,7 @@ def main() -> None:
     if not given.layers:
         for model in given.only:
             for part in ("features", "whole") if given.part == "both" else (given.part,):
-                network(model, part, given.rounds, given.choose, given.threads)
+                network(model, part, given.rounds, given.choose, given.threads, given.dense)
     layers(given.rounds)
 
 

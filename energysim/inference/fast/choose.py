@@ -134,6 +134,8 @@ class Chooser:
                 if self._winograd and path.fits(conv):
                     found.append(path)
                 continue
+            if path is Gather and conv.kernel.period is None:
+                continue  # one class per filter: finding equal distances takes longer than running
             suits = conv.kernel.is_dense != issubclass(path, _COMPACT) or issubclass(path, _COMPILED)
             if suits and path.fits(conv):
                 found.append(path)

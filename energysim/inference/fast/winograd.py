@@ -30,7 +30,9 @@ from energysim.inference.fast.path import Buffers, Call, Path
 __all__ = ["Winograd2", "Winograd4", "filters", "transforms"]
 
 #: Floats of a block of transformed tiles, inputs and outputs together.
-_BLOCK = 1 << 19
+_BLOCK = 1 << 18
+#: Tiles that are worth up to twice as large a block: narrower products are slow.
+_FEWEST = 48
 #: Floats of transformed weights that stay in the third-level cache when every block reads them again.
 _KEPT = 1 << 20
 _POINTS = {2: "0 1 -1", 4: "0 1 -1 2 -2"}
@@ -113,7 +115,10 @@ class Winograd4(Path):
         if self._weights.size > _KEPT:
             return down
         each = len(self._weights) * (g.channels + g.filters) * across
-        return max(1, min(down, _BLOCK // each))
+        rows = max(1, _BLOCK // each)
+        while rows * across < _FEWEST and (rows + 1) * each <= 2 * _BLOCK:
+            rows += 1
+        return min(down, rows)
 
     @property
     def scratch(self) -> int:
@@ -180,26 +185,40 @@ class Winograd2(Winograd4):
 def _take(
     source: Array, plane: Plane, boxes: Array, m: int, start: int, padding: tuple[int, int]
 ) -> list[Call]:
-    """The copies of all tiles (n, n, C, rows, across) from one image; zeros beyond its padding."""
+    """The copies of all tiles (n, n, C, rows, across) from one image; zeros beyond its padding.
+
+    Tiles overlap: what position m or m + 1 of a tile holds is position 0 or 1 of the next, so only the
+    last tile of a row or column is copied from the map, the others from tiles that are there already.
+    """
     calls: list[Call] = []
-    flat = source.reshape(-1)
-    bottom, right = plane.height + plane.pads[1], plane.width + plane.gap
-    n, channels, rows, across = len(boxes), *boxes.shape[2:]
+    n, rows, across = len(boxes), *boxes.shape[3:]
     for i in range(n):
         for j in range(n):
             y, x = m * start + i - padding[0], j - padding[1]
-            high, wide = min(rows, -(-(bottom - y) // m)), min(across, -(-(right - x) // m))
-            box = boxes[i, j]
-            if high > 0 and wide > 0:
-                shape, strides = (channels, high, wide), (plane.stride, m * plane.pitch, m)
-                taken = window(flat, plane.head + y * plane.pitch + x, shape, strides)
-                calls.append(partial(np.copyto, box[:, :high, :wide], taken))
-            for rest in (box[:, max(high, 0) :], box[:, : max(high, 0), max(wide, 0) :]):
-                if rest.size:
-                    calls.append(
-                        partial(rest.fill, 0) if rest.flags.c_contiguous else partial(np.copyto, rest, 0)
-                    )
+            down, right = 0, 0
+            if j >= m and across > 1:
+                calls.append(partial(np.copyto, boxes[i, j][..., :-1], boxes[i, j - m][..., 1:]))
+                right = across - 1
+            elif i >= m and rows > 1:
+                calls.append(partial(np.copyto, boxes[i, j][:, :-1], boxes[i - m, j][:, 1:]))
+                down = rows - 1
+            calls += _copy(source, plane, boxes[i, j][:, down:, right:], m, y + m * down, x + m * right)
     return calls
+
+
+def _copy(source: Array, plane: Plane, box: Array, m: int, y: int, x: int) -> list[Call]:
+    """Every m-th pixel from (y, x) on into (C, rows, across); zeros beyond the padding."""
+    channels, rows, across = box.shape
+    bottom, right = plane.height + plane.pads[1], plane.width + plane.gap
+    high = max(0, min(rows, -(-(bottom - y) // m)))
+    wide = max(0, min(across, -(-(right - x) // m)))
+    calls: list[Call] = []
+    if high and wide:
+        shape, strides = (channels, high, wide), (plane.stride, m * plane.pitch, m)
+        taken = window(source.reshape(-1), plane.head + y * plane.pitch + x, shape, strides)
+        calls.append(partial(np.copyto, box[:, :high, :wide], taken))
+    beyond = (box[:, high:], box[:, :high, wide:])
+    return calls + [partial(np.copyto, rest, np.float32(0)) for rest in beyond if rest.size]
 
 
 def _corner(plane: Plane, planes: Array, part: Array, y: int, x: int, m: int) -> tuple[Array, Array]:
