@@ -55,6 +55,8 @@ def load_data(
     """
     if count is not None and (type(count) is not int or count < 1):
         raise UsageError(f"the number of inputs is at least 1, not {count!r}")
+    if type(seed) is not int or not 0 <= seed < 2**64:
+        raise UsageError(f"a seed is a whole number from 0 to 2**64 - 1, not {seed!r}")
     rule = None if normalise is None else read_normalisation(normalise)
     name = str(text)
     head, colon, split = name.partition(":")

@@ -30,14 +30,17 @@ class Differences:
         self.elements = self.zeros = self.differing = 0
         self._mean = self._squares = self._largest = 0.0
         self._low, self._high = math.inf, -math.inf
+        self._finite = True
 
     def add_reference(self, reference: NDArray[Any]) -> None:
         """Take note of a batch of the reference."""
         count = reference.size
         if not count:
             return
-        mean = float(reference.mean(dtype=np.float64))
-        squares = float(reference.var(dtype=np.float64)) * count
+        with np.errstate(all="ignore"):
+            mean = float(reference.mean(dtype=np.float64))
+            squares = float(reference.var(dtype=np.float64)) * count
+        self._finite = self._finite and math.isfinite(mean)
         off, total = mean - self._mean, self.elements + count
         self._squares += squares + off * off * self.elements * count / total
         self._mean += off * count / total
@@ -53,10 +56,12 @@ class Differences:
             self.differing += reference.size
             self._largest = math.nan
             return
-        off = np.abs(found.astype(np.float64) - reference)
+        with np.errstate(invalid="ignore"):
+            off = np.abs(found.astype(np.float64) - reference)
         self.differing += int(np.count_nonzero(off))  # NaN counts
         largest = float(off.max()) if off.size else 0.0
-        self._largest = largest if not largest <= self._largest else self._largest
+        if not math.isnan(self._largest) and not largest <= self._largest:  # NaN stays
+            self._largest = largest
 
     @property
     def deviation(self) -> float:
@@ -90,7 +95,9 @@ class Differences:
     @property
     def meaningless(self) -> str | None:
         """Return why the reference shows nothing, or None."""
-        if not (math.isfinite(self._low) and math.isfinite(self._high)):
+        if not self.elements:
+            return "meaningless: the reference has no activations"
+        if not self._finite:
             return "the reference's activations are not all finite"
         if self.elements > 1 and self._low == self._high:
             return f"meaningless: the reference's activations are all {self._low:g}"

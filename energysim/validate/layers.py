@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from energysim.errors import CheckFailedError, EnergysimError, FormatError
+from energysim.errors import CheckFailedError, FormatError
 from energysim.graph import Conv2d, ConvTranspose2d, LayerGraph, Linear, Node
 from energysim.hardware import Hardware
 from energysim.inference.counter import Executed
@@ -115,9 +115,9 @@ def layer_checks(
                 max_error=off.largest,
                 relative_error=off.relative,
                 differing=off.differing,
-                executed_macs=_per_image(alone.macs, images) if alone.counted else None,
+                executed_macs=alone.macs // images if alone.counted else None,
                 estimated_macs=macs,
-                overhead_macs=_per_image(alone.overhead, images) if alone.counted else 0,
+                overhead_macs=alone.overhead // images if alone.counted else 0,
                 format=name,
                 encoded_bits=encoded,
                 estimated_bits=bits,
@@ -140,12 +140,6 @@ def _count_problems(alone: Executed, whole: Executed, macs: int) -> list[str]:
     elif whole.counted and whole.macs != macs:
         found.append(f"{whole.macs} multiply-adds were executed from end to end, the estimate counts {macs}")
     return found
-
-
-def _per_image(count: int, images: int) -> int:
-    if count % images:
-        raise EnergysimError(f"{count} products of {images} images are not equally many for each")
-    return count // images
 
 
 def _four(shape: tuple[int, ...]) -> WeightShape:

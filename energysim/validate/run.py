@@ -13,7 +13,7 @@ from energysim.graph import LayerGraph
 from energysim.graph.shapes import text as shape_text
 from energysim.hardware import Hardware, load_hardware
 from energysim.report import Report
-from energysim.schemes import Scheme, parse_schemes
+from energysim.schemes import Rewrite, Scheme, parse_schemes
 from energysim.setting import Bits, read_widths
 from energysim.validate.execute import Step, execute, executors
 from energysim.validate.expected import estimated, expected
@@ -109,7 +109,7 @@ def validate(
         raise UsageError("transforms are for the fast path")
     graph = load_model(model, input, classes, 1)
     spec = hardware if isinstance(hardware, Hardware) else load_hardware(hardware)
-    width = read_widths(bits, (spec.weight_bits, spec.activation_bits, spec.accumulator_bits))[0]
+    widths = read_widths(bits, (spec.weight_bits, spec.activation_bits, spec.accumulator_bits))
     (dense,) = parse_schemes("dense")
     chosen = [dense, *(s for s in dict.fromkeys(parse_schemes(sparsity)) if s != dense)]
     images = (
@@ -117,9 +117,17 @@ def validate(
     )
     name = None if isinstance(model, LayerGraph) else str(model)
     sets = [weight_sets(weights, name, str(scheme), seed) for scheme in chosen]
-    report = estimated(graph, chosen, spec, bits, format_weights)
-    job = _Job(graph, images, report, Encoder(spec, width, format_weights), mode, path, winograd, bound)
-    checks = tuple(job.check(*each, tell, step) for each in zip(chosen, sets, strict=True))
+    rewrites = [scheme.apply(graph) for scheme in chosen]
+    broken = [support_problems(rewrite.graph) for rewrite in rewrites]
+    whole = [scheme for scheme, problems in zip(chosen, broken, strict=True) if not problems]
+    report = estimated(graph, whole, spec, bits, format_weights) if dense in whole else None
+    job = _Job(graph, images, report, Encoder(spec, widths[0], format_weights), mode, path, winograd, bound)
+    checks = tuple(
+        SchemeCheck(str(scheme), (), (), 0, 0, 0, 0, problems=problems or broken[0])
+        if problems or report is None
+        else job.check(scheme, rewrite, own, tell, step)
+        for scheme, rewrite, problems, own in zip(chosen, rewrites, broken, sets, strict=True)
+    )
     setup = Setup(
         graph.name,
         shape_text(graph.tensors[graph.inputs[0]].shape[1:]),
@@ -135,7 +143,7 @@ def validate(
         bound * NETWORK_FACTOR,
         spec.name,
         spec.digest,
-        report.setup.bits,
+        ",".join(f"{key}={value}" for key, value in zip(("w", "a", "acc"), widths, strict=True)),
     )
     return Validation(setup, checks)
 
@@ -158,7 +166,7 @@ class _Job:
 
     graph: LayerGraph
     data: Data
-    report: Report
+    report: Report | None
     encoder: Encoder
     mode: str
     path: str
@@ -166,15 +174,17 @@ class _Job:
     tolerance: float
 
     def check(
-        self, scheme: Scheme, sets: tuple[WeightSet, ...], tell: Tell | None, step: Step | None
+        self,
+        scheme: Scheme,
+        rewrite: Rewrite,
+        sets: tuple[WeightSet, ...],
+        tell: Tell | None,
+        step: Step | None,
     ) -> SchemeCheck:
         """Check one scheme: layers with the first set of weights, the network with all of them."""
-        rewrite = scheme.apply(self.graph)
+        assert self.report is not None
         numbers = expected(self.report, scheme)
         totals = numbers.macs, numbers.stored_bits, numbers.dram_bits, numbers.energy_aj
-        broken = support_problems(rewrite.graph)
-        if broken:
-            return SchemeCheck(str(scheme), (), (), *totals, problems=broken)
         layers: tuple[LayerCheck, ...] = ()
         transforms: tuple[str, ...] = ()
         trials = []

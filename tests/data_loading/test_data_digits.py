@@ -19,7 +19,11 @@ def digits_net(classes: int = 10) -> LayerGraph:
 
 def test_the_split_is_a_partition_that_never_changes() -> None:
     parts = {name: digits_split(name) for name in SPLITS}
-    assert {name: len(part) for name, part in parts.items()} == {"train": 1077, "validation": 360, "test": 360}
+    assert {name: len(part) for name, part in parts.items()} == {
+        "train": 1077,
+        "validation": 360,
+        "test": 360,
+    }
     assert np.array_equal(np.sort(np.concatenate(list(parts.values()))), np.arange(1797))
     assert parts["train"][:6].tolist() == [0, 1, 2, 3, 4, 5]
     assert parts["validation"][:6].tolist() == [10, 15, 24, 26, 34, 36]
@@ -27,7 +31,7 @@ def test_the_split_is_a_partition_that_never_changes() -> None:
 
 
 def test_unknown_split() -> None:
-    with pytest.raises(UsageError, match="no split 'tests'; did you mean 'test'?"):
+    with pytest.raises(UsageError, match=r"no split 'tests'; did you mean 'test'\?"):
         digits_split("tests")
 
 

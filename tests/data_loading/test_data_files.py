@@ -91,7 +91,10 @@ def test_npz_a_part_is_evenly_spaced(tmp_path: Path) -> None:
         ({"images": np.zeros((2, 2, 4, 3), np.int64)}, "floating-point numbers or bytes (uint8), not int64"),
         ({"labels": np.zeros(2, np.int64)}, "it has no array 'images'"),
         ({"images": images(2), "label": np.zeros(2)}, "unknown array 'label'; did you mean 'labels'?"),
-        ({"images": images(2), "labels": np.array([0, 5])}, "label 5 of image 1 is no class of 'net' (0 to 4)"),
+        (
+            {"images": images(2), "labels": np.array([0, 5])},
+            "label 5 of image 1 is no class of 'net' (0 to 4)",
+        ),
         ({"images": images(2), "labels": np.array([0, -1])}, "label -1 of image 1 is no class"),
         ({"images": images(2), "labels": np.array([0])}, "labels are 2 whole numbers, one for each image"),
         ({"images": images(2), "labels": np.zeros(2)}, "one for each image, not float64 of shape 2"),
