@@ -12,7 +12,7 @@ Unlike that work's published code: evaluation always in evaluation mode, the bes
 validation images and never on the test images, seeds fixed. All hyperparameters were set once, for
 the dense network, before any test image was looked at.
 
-Weights are rounded to the nearest float16 number (stored as float32, so that files compress); every
+Weights are rounded to the nearest bfloat16 number (stored as float32, so that files compress); every
 accuracy is that of the rounded weights. Expect about ten minutes on one core.
 """
 
@@ -23,18 +23,19 @@ import hashlib
 import json
 import platform
 import time
+import zipfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.lib import format as npy
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
 from energysim.data import digits_split
 from energysim.graph import Activation, AdaptivePool2d, BatchNorm, Conv2d, Flatten, LayerGraph, Linear, Pool2d
-from energysim.inference import save_weights
 from energysim.schemes import parse_scheme
 from energysim.zoo import load_model
 
@@ -167,7 +168,7 @@ def train(graph: LayerGraph, seed: int, data: dict[str, tuple[Tensor, Tensor]]) 
         if (right, -loss) > best[:2]:
             state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
             best = (right, -loss, epoch, state)
-    state = {n: t.half().float() if t.is_floating_point() else t for n, t in best[3].items()}
+    state = {n: t.bfloat16().float() if t.is_floating_point() else t for n, t in best[3].items()}
     network.load_state_dict(state)
     for weight, mask in network.masks:
         assert not (weight * (1 - mask)).any(), "a weight that does not exist is not zero"
@@ -186,6 +187,16 @@ def load() -> tuple[dict[str, tuple[Tensor, Tensor]], str]:
         chosen = digits_split(name)
         parts[name] = (torch.from_numpy(images[chosen]), torch.from_numpy(labels[chosen]))
     return parts, digest
+
+
+def save(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write an npz file with bzip2, a quarter smaller than with deflate; equal arrays give equal bytes."""
+    with zipfile.ZipFile(path, "w") as box:
+        for name, array in arrays.items():
+            member = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
+            member.compress_type = zipfile.ZIP_BZIP2
+            with box.open(member, "w") as stream:
+                npy.write_array(stream, np.ascontiguousarray(array, "<f4"), allow_pickle=False)
 
 
 def weights_file(scheme: str) -> str:
@@ -226,7 +237,7 @@ def main() -> None:
         began = time.process_time()
         runs = [train(graph, seed, data) for seed in range(given.seeds)]
         arrays = {f"seed{r['seed']}/{name}": a for r in runs for name, a in r.pop("arrays").items()}
-        save_weights(given.output / weights_file(str(scheme)), arrays, compress=True)
+        save(given.output / weights_file(str(scheme)), arrays)
         kept = sum(
             node.op.layout(graph.input_shapes(node)).nonzeros
             for node in graph.nodes

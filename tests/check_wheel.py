@@ -17,8 +17,9 @@ def expected() -> set[str]:
     """Files of the checkout that belong into a wheel, by their name in it."""
     package = {str(p.relative_to(TOP)) for p in (TOP / "energysim").rglob("*.py")}
     package.add("energysim/py.typed")
-    for folder, pattern in (("models", "*.py"), ("hwspecs", "*.py"), ("hwspecs", "*.yaml")):
-        package |= {f"energysim/{folder}/{p.name}" for p in (TOP / folder).glob(pattern)}
+    for folder, patterns in (("models", ("*.py", "*/*.npz", "*/*.json")), ("hwspecs", ("*.py", "*.yaml"))):
+        for pattern in patterns:
+            package |= {f"energysim/{p.relative_to(TOP)}" for p in (TOP / folder).glob(pattern)}
     return package
 
 
