@@ -7,7 +7,7 @@ import inspect
 import json
 
 import pytest
-from conftest import Process
+from support import Process
 
 import energysim as es
 from energysim import errors, units

@@ -11,8 +11,8 @@ import venv
 from pathlib import Path
 
 import pytest
-from conftest import HOME, Process
 from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
+from support import HOME, Process
 
 #: Prints a digest per network: plain convolutions, depthwise ones, branches; gated zeros; all objectives.
 SCRIPT = """

@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import HOME, Process
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import HOME, Process
 
 from energysim import walker
 from energysim.cli import main

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Process, toy_graph
+from support import Process, toy_graph
 
 from energysim.data import Data
 from energysim.densities import SCHEMA, activations_schema, read_zeros
@@ -223,8 +223,7 @@ def test_command(process: Process, tmp_path: Path) -> None:
     data = json.loads(target.read_text())
     assert data["measured"]["images"] == 1
     assert str(tmp_path) not in target.read_text()
-    done = process("-m", "energysim", "estimate", "resnet18-cifar10", "--activations", str(target))
-    assert done.returncode == 0
+    assert estimate("resnet18-cifar10", activations=target).totals().expected
     done = process("-m", "energysim", "profile", "resnet18-cifar10", "--data", "none.npz")
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
