@@ -8,7 +8,7 @@ it is, is left open: the least of the three cases bounds all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
@@ -20,7 +20,7 @@ from energysim.mapping.hierarchy.images_table import ImageTable
 from energysim.mapping.hierarchy.loops import sizes
 from energysim.mapping.hierarchy.prices import Objective, Prices
 from energysim.mapping.hierarchy.states import COLUMN, DIMS, Floats, States, Transfer
-from energysim.mapping.hierarchy.steps import FREE
+from energysim.mapping.hierarchy.steps import BOUND, FREE
 from energysim.mapping.rules import Rules
 from energysim.workload import LoopNest
 
@@ -71,11 +71,60 @@ class Bounds:
             cost = settled.copy()
             for t in states.transfers:
                 cost += self._at_least(states, t, place, freed)
-            for resource, owner in enumerate(self.prices.owner):
-                if owner >= 0:
-                    cost[:, resource] /= prod(a.size for a in self._axes_outside(min(place, owner)))
-            least = np.minimum(least, self.objective(cost, np.maximum(lanes, 1).astype(np.int64)))
+            least = np.minimum(least, self._judged(cost, lanes, place))
         return least
+
+    def _judged(self, cost: Floats, lanes: Floats, place: int) -> Floats:
+        """The objective, if all copies outside share what can be shared."""
+        for resource, owner in enumerate(self.prices.owner):
+            if owner >= 0:
+                cost[:, resource] /= prod(a.size for a in self._axes_outside(min(place, owner)))
+        return self.objective(cost, np.maximum(lanes, 1).astype(np.int64))
+
+    def before_loops(self, states: States, place: int) -> Callable[[States, str], Floats]:
+        """Return bounds for loops at a level, before their effect is worked out.
+
+        Parameters
+        ----------
+        states : States
+            Before the loops of the level.
+        place : int
+            Of the level.
+
+        Returns
+        -------
+        callable
+            (states with loops, tensor whose free loops are innermost) -> values. Where loops are
+            free for another tensor only, the order in which those are innermost is no worse, so
+            that a value too high does no harm.
+        """
+        lanes = states.lanes.astype(np.float64) * prod(axis.size for axis in self._axes_outside(place))
+        lanes = np.minimum(lanes, float(self.nest.dense_macs))
+        base = self._settled(states, place + 1)
+        left = (self.sizes // states.extent).astype(np.float64)
+        parts = {}
+        for tensor in TENSORS:
+            rest, freed = base.copy(), np.zeros_like(base)
+            for t in states.transfers:
+                all_of_it = self._at_least(states, t, place, "")
+                if t.tensor != tensor:
+                    rest += all_of_it
+                    continue
+                rest += np.where(t.open[:, None], 0.0, all_of_it)
+                if t.open.any():
+                    linear = self._at_least(states, t, place, "", linear=True)
+                    freed += np.where(t.open[:, None], linear, 0.0)
+            parts[tensor] = rest, freed, left[:, [COLUMN[d] for d in FREE[tensor]]].prod(axis=1)
+
+        def value(grown: States, tensor: str) -> Floats:
+            rest, freed, most = parts[tensor]
+            rows = grown.parent
+            settled = grown.product(BOUND[tensor]) > 1
+            rarer = np.where(settled, grown.product(FREE[tensor]), most[rows])
+            found = self._judged(rest[rows] + freed[rows] / rarer[:, None], lanes[rows], place)
+            return np.where(grown.trips.max(axis=1, initial=1) > 1, found, -np.inf)
+
+        return value
 
     def _axes_outside(self, place: int, inside: int = -1) -> list[SpatialAxis]:
         nodes = self.hierarchy.nodes[inside + 1 : place]
@@ -109,8 +158,13 @@ class Bounds:
         """Place of the next level outside that holds a tensor."""
         return max(p for p in range(place) if tensor in self.keeps[p])
 
-    def _at_least(self, states: States, t: Transfer, place: int, freed: str) -> Floats:
-        """What an open or unfinished transfer costs at least, if one tensor is freed."""
+    def _at_least(
+        self, states: States, t: Transfer, place: int, freed: str, *, linear: bool = False
+    ) -> Floats:
+        """What an open or unfinished transfer costs at least, if one tensor is freed.
+
+        With ``linear``, so that it may be divided by how much rarer the transfer gets.
+        """
         left = (self.sizes // states.extent).astype(np.float64)
         words = t.words
         if t.open.any():
@@ -129,7 +183,9 @@ class Bounds:
             price = price + self.prices(name, t.tensor, *actions) / shared[:, None]
             if t.tensor == "outputs":  # the first reads are none
                 copies = prod(a.size for a in self._axes_outside(outer) if set(a.loops) & set("CRS"))
-                none = np.minimum(words / shared, self.nest.output_elements * copies)
+                none = words / shared
+                if not linear:
+                    none = np.minimum(none, self.nest.output_elements * copies)
                 return words[:, None] * price - none[:, None] * self.prices(name, t.tensor, "read")
         found: Floats = words[:, None] * price
         return found

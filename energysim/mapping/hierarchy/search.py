@@ -25,7 +25,16 @@ from energysim.mapping.hierarchy.mapping import Loop, Mapping
 from energysim.mapping.hierarchy.prices import Objective, Prices
 from energysim.mapping.hierarchy.rules import hierarchy_rules
 from energysim.mapping.hierarchy.space import bypasses, divisors, space_size
-from energysim.mapping.hierarchy.states import COLUMN, DIMS, Bools, States, divided, joined, undominated
+from energysim.mapping.hierarchy.states import (
+    COLUMN,
+    DIMS,
+    Bools,
+    Floats,
+    States,
+    divided,
+    joined,
+    undominated,
+)
 from energysim.mapping.hierarchy.steps import (
     CLASSES,
     axis_trips,
@@ -45,6 +54,8 @@ __all__ = ["Found", "Unsearchable", "search_mapping"]
 _BEAM = 200
 #: Partial mappings to which a node is added at a time.
 _CHUNK = 64
+#: Ways to add loops that the first pass looks at closer, per chunk and tensor.
+_TRIED = 2000
 _NEAR = 1 + 1e-12
 
 
@@ -145,6 +156,8 @@ class _Run:
         self.sizes = np.array([size[dim] for dim in DIMS], dtype=np.int64)
         self.options = {dim: np.array(divisors(size[dim]), dtype=np.int64) for dim in DIMS}
         self.image = ImageTable(nest, rules)
+        self.limit = float("inf")
+        self.beam: int | None = None
         self.kept = 0
         gone = set(bypass)
         self.keeps = [
@@ -157,6 +170,7 @@ class _Run:
 
     def best(self, bound: float, beam: int | None) -> tuple[float, Mapping] | None:
         """The best mapping with a value below a bound; with a beam, a good one."""
+        self.limit, self.beam = bound, beam
         states = self._multipliers()
         stages: list[States] = []
         self.kept = 0
@@ -229,21 +243,31 @@ class _Run:
 
     def _level(self, states: States, node: TemporalLevel, place: int) -> States:
         states = self._reached(states, node, place)
+        opened = any(t.open.any() for t in states.transfers)
+        bounded = self.bounds.before_loops(states, place) if opened else None
         if place == 0:
             states = self._outermost(states, node)
         else:
             dims = "".join(dim for dim in DIMS if dim in node.loops)
             states = level_trips(states, dims, self.sizes, self.options, lambda e: self._fits(e, node, place))
             states = states.take(np.flatnonzero(self._possible(states.extent, place)))
-        overlap = self.rules.overlap == "one-axis"
-        if any(t.open.any() for t in states.transfers):
-            parts = [
-                part
-                for number in range(len(CLASSES))
-                if (part := with_order(states, number, self.image.planes, overlap)) is not None
-            ]
+        if bounded is not None and len(states):
+            overlap, parts = self.rules.overlap == "one-axis", []
+            worth = {tensor: self._worth(bounded(states, tensor)) for tensor in TENSORS}
+            for number, (tensor, _) in enumerate(CLASSES):
+                part = with_order(states, number, self.image.planes, overlap, worth[tensor])
+                if part is not None:
+                    parts.append(part)
             states = joined(parts) if parts else states.take(np.empty(0, np.int64))
         return self._finished(states) if place == 0 else self._started(states, node, place)
+
+    def _worth(self, values: Floats) -> Bools:
+        """Rows whose bound is below the known mapping; with a beam, the most promising of them."""
+        limit = self.limit * _NEAR
+        if self.beam is not None and len(values) > _TRIED:
+            limit = min(limit, float(np.partition(values, _TRIED)[_TRIED]))
+        found: Bools = values <= limit
+        return found
 
     def _reached(self, states: States, node: TemporalLevel, place: int) -> States:
         """Transfers of tensors held here get the price of what they come from."""

@@ -18,13 +18,14 @@ from dataclasses import replace
 import numpy as np
 
 from energysim.kernels import IntArray
-from energysim.mapping.hierarchy.states import COLUMN, DIMS, Floats, States, Transfer
+from energysim.mapping.hierarchy.states import COLUMN, DIMS, Bools, Floats, States, Transfer
 
-__all__ = ["CLASSES", "FREE", "axis_trips", "close_walks", "level_trips", "order_of", "with_order"]
+__all__ = ["BOUND", "CLASSES", "FREE", "axis_trips", "close_walks", "level_trips", "order_of", "with_order"]
 
 #: Tensor -> dimensions it does not depend on.
 FREE = {"weights": "NPQ", "inputs": "M", "outputs": "CRS"}
-_BOUND = {"weights": "GMCRS", "inputs": "NGCPQRS", "outputs": "NGMPQ"}
+#: Tensor -> dimensions it depends on.
+BOUND = {"weights": "GMCRS", "inputs": "NGCPQRS", "outputs": "NGMPQ"}
 
 #: (tensor whose free loops are innermost, dimension along which inputs overlap or nothing)
 CLASSES = (
@@ -106,8 +107,22 @@ def _multiplied(states: States, column: int, trips: IntArray) -> States:
 Image = Callable[[IntArray, str, IntArray, IntArray], Floats]
 
 
-def with_order(states: States, number: int, image: Image, overlap: bool) -> States | None:
-    """The states with a level's loops in the order of a class; None where another class says it all."""
+def with_order(
+    states: States, number: int, image: Image, overlap: bool, worth: Bools | None = None
+) -> States | None:
+    """The states with a level's loops in the order of a class; None where another class says it all.
+
+    Parameters
+    ----------
+    states : States
+    number : int
+        Of the class.
+    image : callable
+    overlap : bool
+        Whether what input tiles share is kept.
+    worth : bool array, optional
+        Rows to look at.
+    """
     tensor, sweep = CLASSES[number]
     free = states.product(FREE[tensor])
     if sweep:
@@ -118,6 +133,8 @@ def with_order(states: States, number: int, image: Image, overlap: bool) -> Stat
         candidates = [COLUMN[dim] for dim in swept if dim in "PQRS"]
         none = (states.trips[:, candidates] == 1).all(axis=1) if overlap else np.ones(len(states), np.bool_)
         rows = np.flatnonzero(none & ((free > 1) | (tensor == "outputs")))
+    if worth is not None:
+        rows = rows[worth[rows]]
     if not len(rows):
         return None
     taken = states.take(rows)
@@ -132,7 +149,7 @@ def close_walks(states: States, tensor: str, sweep: str, image: Image) -> States
         if not t.open.any():
             found.append(t)
             continue
-        settled = states.product(_BOUND[t.tensor]) > 1
+        settled = states.product(BOUND[t.tensor]) > 1
         skipped = np.where(settled & (t.tensor != tensor), 1.0, states.product(FREE[t.tensor]))
         words = np.where(t.open, t.words / skipped, t.words)
         now = t.open & settled
