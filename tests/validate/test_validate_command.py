@@ -13,7 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import HOME, Process
+from support import HOME, Process
+
+from energysim.cli import main
 
 FILE = """
 from energysim import GraphBuilder
@@ -33,27 +35,37 @@ def model(tmp_path: Path) -> str:
     return str(path)
 
 
+def typed(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object, str, str]:
+    """Run the command in this process; return exit code, stdout and stderr."""
+    with pytest.raises(SystemExit) as left:
+        main(["validate", *arguments])
+    told = capsys.readouterr()
+    return left.value.code, told.out, told.err
+
+
 def test_a_table_on_stdout_and_nothing_else(process: Process, model: str) -> None:
     done = process("-m", "energysim", "validate", model, "--inputs", "2")
     assert (done.returncode, done.stderr) == (0, "")
     assert "mine 3x8x8: compact against dense, float32, 2 images: everything agrees" in done.stdout
 
 
-def test_json_to_a_file(process: Process, model: str, tmp_path: Path) -> None:
+def test_json_to_a_file(capsys: pytest.CaptureFixture[str], model: str, tmp_path: Path) -> None:
     target = tmp_path / "found.json"
-    done = process("-m", "energysim", "validate", model, "-s", "psconv,psc:kss=2", "-o", str(target))
-    assert (done.returncode, done.stdout) == (0, "")
+    code, out, _ = typed(capsys, model, "-s", "psconv,psc:kss=2", "-o", str(target))
+    assert (code, out) == (0, "")
     found = json.loads(target.read_text())
     assert found["passed"]
     assert [s["scheme"] for s in found["schemes"]] == ["dense", "psconv:PSD4_P8", "psc:kss=2,seed=0"]
     assert str(tmp_path) not in target.read_text()
 
 
-def test_disagreement_is_exit_code_one(process: Process, model: str, tmp_path: Path) -> None:
+def test_disagreement_is_exit_code_one(
+    capsys: pytest.CaptureFixture[str], model: str, tmp_path: Path
+) -> None:
     target = tmp_path / "found.csv"
-    done = process("-m", "energysim", "validate", model, "--tolerance", "0", "-o", str(target))
-    assert done.returncode == 1
-    told = done.stderr.splitlines()
+    code, _, err = typed(capsys, model, "--tolerance", "0", "-o", str(target))
+    assert code == 1
+    told = err.splitlines()
     assert len(told) == 2  # wrote ..., and what disagrees first
     assert told[1].startswith("energysim: mine: ")
     assert "layer 'first'" in told[1]
@@ -76,23 +88,20 @@ def test_disagreement_is_exit_code_one(process: Process, model: str, tmp_path: P
     ],
 )
 def test_bad_input_is_one_line(
-    process: Process, model: str, arguments: tuple[str, ...], message: str
+    capsys: pytest.CaptureFixture[str], model: str, arguments: tuple[str, ...], message: str
 ) -> None:
-    pytest.importorskip("sklearn")
-    given = [model if a == "MODEL" else a for a in arguments]
-    done = process("-m", "energysim", "validate", model, *given)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert message in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    code, out, err = typed(capsys, model, *(model if a == "MODEL" else a for a in arguments))
+    assert (code, out) == (2, "")
+    assert message in err
+    assert len(err.splitlines()) == 1
 
 
-def test_labels_out_of_range(process: Process, model: str, tmp_path: Path) -> None:
+def test_labels_out_of_range(capsys: pytest.CaptureFixture[str], model: str, tmp_path: Path) -> None:
     path = tmp_path / "data.npz"
     np.savez(path, images=np.ones((2, 3, 8, 8), np.float32), labels=np.array([3, 10]))
-    done = process("-m", "energysim", "validate", model, "--data", str(path))
-    assert done.returncode == 2
-    assert "label 10 of image 1 is no class of 'mine' (0 to 9)" in done.stderr
+    code, _, err = typed(capsys, model, "--data", str(path))
+    assert code == 2
+    assert "label 10 of image 1 is no class of 'mine' (0 to 9)" in err
 
 
 def test_ctrl_c_leaves_no_file(tmp_path: Path) -> None:
