@@ -110,7 +110,7 @@ GOOD = "dram: Q7 M8; buffer: C16 Q8 P56; Y: M2 S3; weight_rf: R3 C4; psum_rf: M4
         ("psum_rf: M4", "psum_rf: M4; bypass dram: weights", "weights cannot bypass 'dram': it is the last level"),
         ("psum_rf: M4", "psum_rf: M4; bypass X: weights", "'X' is an axis; it holds nothing that could bypass it"),
         ("psum_rf: M4", "psum_rf: M4; bypass buffer: inputs", "inputs cannot bypass 'buffer': this hardware always holds them there"),
-        ("buffer: C16 Q8 P56; Y: M2 S3; weight_rf: R3 C4", "buffer: C8 Q8 P56; Y: M2 S3; weight_rf: R3 C8", "the tile of inputs in level 'input_rf' needs 48 B and have 24 B"),
+        ("buffer: C16 Q8 P56; Y: M2 S3; weight_rf: R3 C4", "buffer: C8 Q8 P56; Y: M2 S3; weight_rf: R3 C8", "the tile of inputs in level 'input_rf' needs 48 B and has 24 B"),
         ("dram: Q7 M8; buffer: C16 Q8 P56", "buffer: C16 Q56 P56 M8", "the tiles in level 'buffer' (inputs 430592 B, outputs 392 KiB) need 832000 B and have 108 KiB"),
     ],
 )  # fmt: skip

@@ -153,4 +153,6 @@ def check_room(walk: Walk, bits: Widths) -> None:
             else:
                 each = ", ".join(f"{need.tensor} {capacity_text(need.bits)}" for need in own)
                 what = f"the tiles in level {level.name!r} ({each}) need"
-            raise MappingError(f"{what} {capacity_text(total)} and have {capacity_text(level.capacity_bits)}")
+            have = "has" if len(own) == 1 else "have"
+            room = capacity_text(level.capacity_bits)
+            raise MappingError(f"{what} {capacity_text(total)} and {have} {room}")

@@ -38,6 +38,7 @@ from energysim.mapping.hierarchy.states import (
 from energysim.mapping.hierarchy.steps import (
     CLASSES,
     axis_trips,
+    dressed,
     fresh,
     level_trips,
     order_of,
@@ -242,24 +243,29 @@ class _Run:
         return states
 
     def _level(self, states: States, node: TemporalLevel, place: int) -> States:
-        states = self._reached(states, node, place)
-        opened = any(t.open.any() for t in states.transfers)
-        bounded = self.bounds.before_loops(states, place) if opened else None
+        before = self._reached(states, node, place)
         if place == 0:
-            states = self._outermost(states, node)
+            loops = self._outermost(before, node)
         else:
             dims = "".join(dim for dim in DIMS if dim in node.loops)
-            states = level_trips(states, dims, self.sizes, self.options, lambda e: self._fits(e, node, place))
-            states = states.take(np.flatnonzero(self._possible(states.extent, place)))
-        if bounded is not None and len(states):
-            overlap, parts = self.rules.overlap == "one-axis", []
-            worth = {tensor: self._worth(bounded(states, tensor)) for tensor in TENSORS}
-            for number, (tensor, _) in enumerate(CLASSES):
-                part = with_order(states, number, self.image.planes, overlap, worth[tensor])
-                if part is not None:
-                    parts.append(part)
-            states = joined(parts) if parts else states.take(np.empty(0, np.int64))
+            loops = level_trips(before, dims, self.sizes, self.options, lambda e: self._fits(e, node, place))
+            loops = loops.take(np.flatnonzero(self._possible(loops.extent, place)))
+        if any(t.open.any() for t in before.transfers):
+            states = self._ordered(loops, before, place)
+        else:
+            states = dressed(loops, before)
         return self._finished(states) if place == 0 else self._started(states, node, place)
+
+    def _ordered(self, loops: States, before: States, place: int) -> States:
+        """Loops of a level in all orders that matter and are worth it."""
+        overlap, parts = self.rules.overlap == "one-axis", []
+        bounded = self.bounds.before_loops(before, place)
+        worth = {tensor: self._worth(bounded(loops, tensor)) for tensor in TENSORS}
+        for number, (tensor, _) in enumerate(CLASSES):
+            part = with_order(loops, before, number, self.image.planes, overlap, worth[tensor])
+            if part is not None:
+                parts.append(part)
+        return joined(parts) if parts else dressed(loops.take(np.empty(0, np.int64)), before)
 
     def _worth(self, values: Floats) -> Bools:
         """Rows whose bound is below the known mapping; with a beam, the most promising of them."""
@@ -286,17 +292,17 @@ class _Run:
         return replace(states, transfers=tuple(found), zero=zero)
 
     def _outermost(self, states: States, node: TemporalLevel) -> States:
+        """All loops that are left, bare."""
         trips = self.sizes // states.extent
         allowed = np.array([dim in node.loops for dim in DIMS])
         rows = np.flatnonzero(((trips == 1) | allowed).all(axis=1))
-        states = states.take(rows)
-        n = len(states)
+        bare = replace(states, transfers=(), cost=states.cost[:, :0], zero=states.zero[:, :0]).take(rows)
         return replace(
-            states,
-            extent=np.broadcast_to(self.sizes, (n, len(DIMS))).copy(),
+            bare,
+            extent=np.broadcast_to(self.sizes, (len(rows), len(DIMS))).copy(),
             trips=trips[rows],
             parent=rows.astype(np.int64),
-            order=np.zeros(n, dtype=np.int64),
+            order=np.zeros(len(rows), dtype=np.int64),
         )
 
     def _started(self, states: States, node: TemporalLevel, place: int) -> States:

@@ -20,7 +20,17 @@ import numpy as np
 from energysim.kernels import IntArray
 from energysim.mapping.hierarchy.states import COLUMN, DIMS, Bools, Floats, States, Transfer
 
-__all__ = ["BOUND", "CLASSES", "FREE", "axis_trips", "close_walks", "level_trips", "order_of", "with_order"]
+__all__ = [
+    "BOUND",
+    "CLASSES",
+    "FREE",
+    "axis_trips",
+    "close_walks",
+    "dressed",
+    "level_trips",
+    "order_of",
+    "with_order",
+]
 
 #: Tensor -> dimensions it does not depend on.
 FREE = {"weights": "NPQ", "inputs": "M", "outputs": "CRS"}
@@ -81,19 +91,29 @@ def axis_trips(states: States, dims: str, size: int, sizes: IntArray, options: d
 def level_trips(
     states: States, dims: str, sizes: IntArray, options: dict[str, IntArray], fits: Fits
 ) -> States:
-    """All loops at a level whose tiles fit."""
-    states = _start(states)
+    """All loops at a level whose tiles fit; without costs, which :func:`dressed` adds."""
+    states = _start(replace(states, transfers=(), cost=states.cost[:, :0], zero=states.zero[:, :0]))
     states = states.take(np.flatnonzero(fits(states.extent)))
     for dim in dims:
+        if sizes[COLUMN[dim]] == 1:
+            continue
         column = COLUMN[dim]
         left = sizes[column] // states.extent[:, column]
         some = options[dim]
         rows, picked = np.nonzero(left[:, None] % some == 0)
-        grown = states.extent[rows].copy()
+        grown = states.extent[rows]
         grown[:, column] *= some[picked]
-        fitting = fits(grown)
-        states = _multiplied(states.take(rows[fitting]), column, some[picked[fitting]])
+        fitting = np.flatnonzero(fits(grown))
+        trips = states.trips[rows[fitting]]
+        trips[:, column] = some[picked[fitting]]
+        states = replace(states.take(rows[fitting]), extent=grown[fitting], trips=trips)
     return states
+
+
+def dressed(bare: States, before: States) -> States:
+    """Return bare loops with the transfers and costs of the states they were added to."""
+    whole = before.take(bare.parent)
+    return replace(whole, extent=bare.extent, parent=bare.parent, trips=bare.trips, order=bare.order)
 
 
 def _multiplied(states: States, column: int, trips: IntArray) -> States:
@@ -108,19 +128,22 @@ Image = Callable[[IntArray, str, IntArray, IntArray], Floats]
 
 
 def with_order(
-    states: States, number: int, image: Image, overlap: bool, worth: Bools | None = None
+    states: States, before: States, number: int, image: Image, overlap: bool, worth: Bools
 ) -> States | None:
     """The states with a level's loops in the order of a class; None where another class says it all.
 
     Parameters
     ----------
     states : States
+        The loops, bare.
+    before : States
+        What they were added to.
     number : int
         Of the class.
     image : callable
     overlap : bool
         Whether what input tiles share is kept.
-    worth : bool array, optional
+    worth : bool array
         Rows to look at.
     """
     tensor, sweep = CLASSES[number]
@@ -133,11 +156,10 @@ def with_order(
         candidates = [COLUMN[dim] for dim in swept if dim in "PQRS"]
         none = (states.trips[:, candidates] == 1).all(axis=1) if overlap else np.ones(len(states), np.bool_)
         rows = np.flatnonzero(none & ((free > 1) | (tensor == "outputs")))
-    if worth is not None:
-        rows = rows[worth[rows]]
+    rows = rows[worth[rows]]
     if not len(rows):
         return None
-    taken = states.take(rows)
+    taken = dressed(states.take(rows), before)
     taken = replace(taken, order=np.full(len(rows), number, dtype=np.int64))
     return close_walks(taken, tensor, sweep, image)
 
