@@ -86,6 +86,8 @@ def read_zeros(given: ZerosSource) -> tuple[Zeros, ...]:
         name, equals, value = (part.strip() for part in item.partition("="))
         if not (name and equals and value):
             raise DensityError(f"activations: write TENSOR=ZERO_FRACTION, not {item.strip()!r}")
+        if any(name == zeros.pattern for zeros in found):
+            raise DensityError(f"activations: {name!r} is given twice")
         found.append(Zeros(name, _fraction(f"activations of {name!r}", value)))
     return tuple(found)
 
@@ -183,7 +185,9 @@ def _fraction(where: str, value: Any) -> Fraction:
     try:
         if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal | Fraction):
             raise ValueError
-        if isinstance(value, str | Decimal) and (len(str(value)) > 40 or abs(Decimal(value).adjusted()) > 40):
+        if isinstance(value, str | Decimal) and (
+            len(str(value)) > 40 or abs(Decimal(value).adjusted()) > 400
+        ):
             raise ValueError
         result = exact_fraction(value)
     except (ValueError, ArithmeticError):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from energysim.cost import COST_MODELS, CostModel, LayerCost, Setting
 from energysim.densities import ZerosSource, apply_zeros, read_zeros
-from energysim.errors import CapacityError, EnergysimError, UnknownOperatorError
+from energysim.errors import CapacityError, EnergysimError, SchemeError, UnknownOperatorError
 from energysim.fusion import FUSIONS, Fused, fuse
 from energysim.graph import BatchNorm, Conv2d, ConvTranspose2d, LayerGraph, Linear, MatMul, Node
 from energysim.graph.shapes import text as shape_text
@@ -106,7 +106,10 @@ class _Walker:
 
     def run(self, scheme: Scheme, graph: LayerGraph) -> Run:
         """Estimate one scheme."""
-        rewrite = scheme.apply(graph)
+        try:
+            rewrite = scheme.apply(graph)
+        except MemoryError:
+            raise SchemeError(f"{scheme} needs more memory than there is for {graph.name!r}") from None
         fused = fuse(rewrite.graph, self.fusion)
         layers: list[LayerRow] = []
         accesses: list[AccessRow] = []

@@ -248,3 +248,8 @@ def test_no_zeros_is_no_change(toy: LayerGraph) -> None:
     assert densities(toy, {}) == {}
     assert describe(()) == "none known"
     assert read_zeros({"relu": 0}) == (Zeros("relu", Fraction(0)),)
+
+
+def test_a_name_given_twice() -> None:
+    with pytest.raises(DensityError, match="'relu1' is given twice"):
+        read_zeros("relu1=0.5,relu1=0.6")

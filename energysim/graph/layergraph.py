@@ -78,6 +78,9 @@ class Tensor:
 
 #: Larger batches tell nothing new and make the search of their tilings slow.
 MOST_IMAGES = 1 << 20
+#: Limits of a single tensor, far beyond any network: lengths of an image axis, and elements.
+LONGEST_AXIS = 1 << 15
+MOST_ELEMENTS = 1 << 40
 
 
 class LayerGraph:
@@ -176,12 +179,15 @@ class LayerGraph:
             sorter.done(node.name)
 
     def _infer(self, inputs: Mapping[str, Shape]) -> dict[str, Tensor]:
+        for shape in inputs.values():
+            _check_size(shape)
         tensors = {name: Tensor(name, tuple(shape), None) for name, shape in inputs.items()}
         for node in self.nodes:
             shapes = tuple(tensors[t].shape for t in node.inputs)
             try:
                 found = node.op.infer(shapes)
-                node.op.parameters(shapes)
+                for shape in (*found, *node.op.parameters(shapes).values()):
+                    _check_size(shape)
             except GraphError as error:
                 fed = ", ".join(
                     f"{tensors[t].producer or t!r} gives {text(tensors[t].shape)}" for t in node.inputs
@@ -299,3 +305,12 @@ class LayerGraph:
                     channel_density=tensor.channel_density if same else (),
                 )
         return other
+
+
+def _check_size(shape: Shape) -> None:
+    """Refuse a tensor that is larger than any network's."""
+    if product(shape) > MOST_ELEMENTS or (len(shape) == 4 and max(shape[2:]) > LONGEST_AXIS):
+        raise ShapeError(
+            f"a tensor of {text(shape)} is too large: image axes have at most {LONGEST_AXIS}, "
+            f"tensors at most {MOST_ELEMENTS} elements"
+        )

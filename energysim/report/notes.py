@@ -84,6 +84,11 @@ def _conditions(report: Report) -> Iterator[str]:
     if any(access.expected for run in report.runs for access in run.accesses):
         yield "rows that depend on activation zeros are expected values, rounded up once a row"
     yield f"counting rules: {setup.rules.replace(',', ', ')}"
+    if setup.cost_model == "two-level":
+        yield (
+            "array: lanes packed over the whole layer, whatever the tile: the fewest cycles and operand "
+            "reads such an array can need"
+        )
 
 
 def _mappings(report: Report) -> Iterator[str]:

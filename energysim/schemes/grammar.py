@@ -83,6 +83,11 @@ class Rules(Scheme):
                     f"(its layers are {_abbreviated(names)})"
                 )
             chosen = [n for n in open_names if fnmatchcase(n, glob)]
+            if not chosen and only is None:
+                raise SchemeError(
+                    f"rule {glob!r} never applies: the first match wins, "
+                    "and rules before it take all its layers"
+                )
             open_names = [n for n in open_names if n not in chosen]
             rewrite = scheme.apply(result, chosen)
             result = rewrite.graph

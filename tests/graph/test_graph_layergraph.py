@@ -246,3 +246,9 @@ def test_order_does_not_depend_on_how_the_graph_was_made() -> None:
     assert [n.name for n in graph] == ["z", "y", "a", "sum"]
     again = LayerGraph("net", {"input": (1, 3, 8, 8)}, graph.nodes)
     assert again.nodes == graph.nodes
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 1 << 16, 4), (1, 1 << 41), (1, 1, 1, 1 << 15, 1 << 30)])
+def test_tensors_larger_than_any_network_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ShapeError, match="too large"):
+        LayerGraph("huge", {"input": shape}, [Node("a", Flatten(), ("input",), ("a",))])

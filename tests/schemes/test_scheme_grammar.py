@@ -433,3 +433,9 @@ def test_any_text_gives_schemes_or_our_own_error(no_plug_ins, text):
     assert found
     for scheme in found:
         assert parse_scheme(str(scheme)) == scheme
+
+
+def test_a_rule_that_never_applies_is_an_error() -> None:
+    graph = load_model("resnet18-cifar10")
+    with pytest.raises(SchemeError, match=r"rule 'layer1\.0\.\*' never applies"):
+        parse_scheme("layer1.*=psconv; layer1.0.*=dense").apply(graph)
