@@ -23,7 +23,7 @@ MAIN = [sys.executable, "-m", "energysim", "estimate", "vgg16", "--sparsity", "p
 
 def measure(command: list[str]) -> tuple[float, float]:
     """Return CPU seconds and peak memory [MB] of a process run to its end."""
-    threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, **threads}, cwd="/")
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)

@@ -359,7 +359,7 @@ def test_the_largest_batch_is_counted(toy: LayerGraph) -> None:
 
 def test_a_layer_too_large_is_refused_by_name() -> None:
     b = GraphBuilder("huge", input=(1, 1, 1))
-    with pytest.raises(ShapeError, match="'linear2'.*too large"):
+    with pytest.raises(ShapeError, match=r"'linear2'.*too large"):
         estimate(b.build(b.linear(b.linear(b.flatten(b.input), 10**9), 10**9)))
 
 
