@@ -147,7 +147,7 @@ class Setup:
     images : int
     data, normalisation : str
     weights : str
-        ``random weights of ...``, or how many files.
+        What all ran with, or how many sets each scheme has.
     seed : int
     mode, path : str
         ``path`` is the executor that is checked against the reference.

@@ -134,7 +134,7 @@ def validate(
         images.count,
         images.source,
         images.normalisation,
-        sets[0][0].label if sets[0][0].random else f"{', '.join(s.label for s in sets[-1])}",
+        _weights(sets),
         seed,
         mode,
         path,
@@ -146,6 +146,13 @@ def validate(
         ",".join(f"{key}={value}" for key, value in zip(("w", "a", "acc"), widths, strict=True)),
     )
     return Validation(setup, checks)
+
+
+def _weights(sets: Sequence[tuple[WeightSet, ...]]) -> str:
+    labels = {each.label for own in sets for each in own}
+    if len(labels) == 1:
+        return labels.pop()
+    return f"{max(map(len, sets))} set{'s' if max(map(len, sets)) > 1 else ''} for each scheme, listed below"
 
 
 def _tolerance(mode: str, given: float | None) -> float:

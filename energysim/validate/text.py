@@ -87,7 +87,7 @@ def _tables(found: Validation) -> Iterator[tuple[str, list[Column]]]:
         if scheme.layers:
             yield f"{scheme.scheme}, layer by layer", _columns([_layer(row) for row in scheme.layers])
     yield "Network", _columns([_network(found, scheme) for scheme in found.schemes])
-    if any(len(scheme.trials) > 1 for scheme in found.schemes):
+    if len({trial.weights for scheme in found.schemes for trial in scheme.trials}) > 1:
         rows = [_trial(found, s, t) for s in found.schemes for t in s.trials]
         yield "Sets of weights", _columns(rows)
 
