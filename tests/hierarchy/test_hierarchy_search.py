@@ -15,6 +15,7 @@ from energysim.errors import CapacityError
 from energysim.hardware.hierarchy import TENSORS, Hierarchy, HierarchyHardware, SpatialAxis
 from energysim.kernels import DenseKernel, PeriodicKernel
 from energysim.mapping import Rules
+from energysim.mapping.hierarchy import search
 from energysim.mapping.hierarchy.check import checked
 from energysim.mapping.hierarchy.counts import count
 from energysim.mapping.hierarchy.mapping import MappingError
@@ -30,9 +31,10 @@ from .test_hierarchy_timeloop import CASES, ROWS, setting, work
 Table = dict[tuple[str, str, str], int]
 
 
-def random_hierarchy(rng: random.Random) -> Hierarchy:
-    """One or two inner levels, at most one axis, with constraints and small capacities."""
-    parts = ["level"] * rng.choice([1, 1, 2]) + ["axis"] * rng.randrange(0, 2)
+def random_hierarchy(rng: random.Random, deep: bool = False) -> Hierarchy:
+    """One or two inner levels and at most one axis (deep: two or three, and up to two), constrained."""
+    parts = ["level"] * rng.choice([2, 3] if deep else [1, 1, 2])
+    parts += ["axis"] * rng.randrange(0, 3 if deep else 2)
     rng.shuffle(parts)
     nodes: list[object] = [level("dram", None, 1)]
     for number, part in enumerate(parts, 1):
@@ -51,8 +53,8 @@ def random_hierarchy(rng: random.Random) -> Hierarchy:
     return Hierarchy(tuple(nodes), rules=(("returned_sums", "all"),))
 
 
-def random_problem(rng: random.Random, most: int) -> tuple[Hierarchy, LoopNest]:
-    hierarchy = random_hierarchy(rng)
+def random_problem(rng: random.Random, most: int, deep: bool = False) -> tuple[Hierarchy, LoopNest]:
+    hierarchy = random_hierarchy(rng, deep)
     while True:
         n, g = rng.choice([1, 1, 1, 2]), rng.choice([1, 1, 1, 2])
         m, c = rng.choice([1, 2, 3, 4]), rng.choice([1, 2, 3, 4])
@@ -100,9 +102,9 @@ def searched(
     return found, value
 
 
-def compare(seed: int, most: int) -> None:
+def compare(seed: int, most: int, deep: bool = False) -> None:
     rng = random.Random(seed)
-    hierarchy, nest = random_problem(rng, most)
+    hierarchy, nest = random_problem(rng, most, deep)
     rules, prices, per_step = random_rules(rng), random_prices(rng, hierarchy), rng.choice([0, 0, 7])
     least, _ = best_of_all(
         hierarchy, nest, rules, lambda counts, _: total(counts, prices) + per_step * counts.steps
@@ -116,6 +118,25 @@ def compare(seed: int, most: int) -> None:
 def test_equal_to_brute_force(block: int) -> None:
     for seed in range(block * 10, block * 10 + 10):
         compare(seed, 600)
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_equal_to_brute_force_in_small_pieces(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "_CHUNK", 2)
+    monkeypatch.setattr(search, "_BEAM", 3)
+    monkeypatch.setattr(search, "_TRIED", 4)
+    for seed in range(1000 + block * 10, 1010 + block * 10):
+        compare(seed, 600, deep=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(20))
+def test_equal_to_brute_force_on_deep_hierarchies(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "_CHUNK", 7)
+    monkeypatch.setattr(search, "_BEAM", 10)
+    monkeypatch.setattr(search, "_TRIED", 20)
+    for seed in range(8000 + block * 20, 8020 + block * 20):
+        compare(seed, 2500, deep=True)
 
 
 @pytest.mark.slow

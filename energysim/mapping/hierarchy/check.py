@@ -153,6 +153,6 @@ def check_room(walk: Walk, bits: Widths) -> None:
             else:
                 each = ", ".join(f"{need.tensor} {capacity_text(need.bits)}" for need in own)
                 what = f"the tiles in level {level.name!r} ({each}) need"
-            have = "has" if len(own) == 1 else "have"
-            room = capacity_text(level.capacity_bits)
-            raise MappingError(f"{what} {capacity_text(total)} and {have} {room}")
+            verb = "has" if len(own) == 1 else "have"
+            most = capacity_text(level.capacity_bits)
+            raise MappingError(f"{what} {capacity_text(total)} and {verb} {most}")

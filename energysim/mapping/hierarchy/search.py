@@ -45,6 +45,7 @@ from energysim.mapping.hierarchy.steps import (
     settle,
     transfers_along_axis,
     with_order,
+    without_settled,
 )
 from energysim.mapping.rules import Rules
 from energysim.workload import LoopNest
@@ -181,7 +182,7 @@ class _Run:
                 rows = np.arange(first, min(first + _CHUNK, len(states)), dtype=np.int64)
                 part = self._added(states.take(rows), place, bound)
                 parts.append(replace(part, parent=part.parent + first))
-            states = joined(parts)
+            states = without_settled(joined(parts))
             if len(parts) > 1 and len(states):
                 states = states.take(undominated(states))
             if beam is not None and len(states) > beam:

@@ -30,6 +30,7 @@ __all__ = [
     "level_trips",
     "order_of",
     "with_order",
+    "without_settled",
 ]
 
 #: Tensor -> dimensions it does not depend on.
@@ -186,17 +187,20 @@ def close_walks(states: States, tensor: str, sweep: str, image: Image) -> States
 
 
 def settle(states: States) -> States:
-    """Add transfers that nothing can change any more to the cost."""
+    """Add transfers that nothing can change any more to the cost; nothing is left of them."""
     cost, found = states.cost, []
     for t in states.transfers:
         if not t.reached:
             found.append(t)
             continue
-        done = ~t.open
-        cost = cost + np.where(done, t.words, 0.0)[:, None] * t.price
-        if not done.all():
-            found.append(replace(t, words=np.where(done, 0.0, t.words)))
+        cost = cost + np.where(t.open, 0.0, t.words)[:, None] * t.price
+        found.append(replace(t, words=np.where(t.open, t.words, 0.0)))
     return replace(states, cost=cost, transfers=tuple(found))
+
+
+def without_settled(states: States) -> States:
+    """Leave out transfers that are settled in all rows."""
+    return replace(states, transfers=tuple(t for t in states.transfers if not t.reached or t.open.any()))
 
 
 def transfers_along_axis(
