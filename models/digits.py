@@ -10,8 +10,9 @@ of handwritten digits", UCI machine learning repository, 1998), ``images / 16`` 
 training, the next 360 for validation (which chooses the epoch), the last 360 for the test; within a
 part they are taken in ascending order.
 
-Weights (bfloat16 numbers, held as float32): ``digits_weights/<scheme>.npz``, the scheme's text with ``_`` for ``:``, ``=`` and ``,``;
-arrays ``seed<k>/<parameter>``. ``digits_weights/accuracy.json`` holds the accuracy of each.
+Weights: ``digits_weights/<scheme>.npz``, the scheme's text with ``_`` for ``:``, ``=`` and ``,``;
+arrays ``seed<k>/<parameter>``, bfloat16 numbers held as float32. The accuracy of each is in
+``digits_weights/accuracy.json``.
 """
 
 from collections.abc import Sequence
