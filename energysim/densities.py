@@ -81,7 +81,7 @@ def read_zeros(given: ZerosSource) -> tuple[Zeros, ...]:
         return _read_file(given)
     if "=" not in given:
         return (Zeros("*", _fraction("activations", given.strip())),)
-    found = []
+    found: list[Zeros] = []
     for item in given.split(","):
         name, equals, value = (part.strip() for part in item.partition("="))
         if not (name and equals and value):
