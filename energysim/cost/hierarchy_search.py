@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 
@@ -13,8 +14,9 @@ from energysim.errors import CapacityError
 from energysim.hardware.core import Constant
 from energysim.hardware.hierarchy import TENSORS, Hierarchy, SpatialAxis, TemporalLevel
 from energysim.kernels import IntArray
+from energysim.mapping.hierarchy.mapping import Mapping
 from energysim.mapping.hierarchy.prices import Objective, Prices
-from energysim.mapping.hierarchy.search import Unsearchable, search_mapping
+from energysim.mapping.hierarchy.search import Found, Unsearchable, search_mapping
 from energysim.mapping.hierarchy.states import Floats
 
 __all__ = ["best_cost"]
@@ -32,14 +34,12 @@ def best_cost(layer: HierarchyLayer) -> LayerCost:
     """
     _check(layer)
     priced = _Priced(layer)
-    found = search_mapping(
-        layer.hierarchy,
-        layer.work.nest,
-        layer.setting.rules,
-        (float(layer.weight_bits), layer.inputs.width, layer.setting.accumulator_bits),
-        priced.prices(),
-        priced.objective(),
-    )
+    found = priced.search(priced.first, whole=priced.plain)
+    if found.mapping is not None and priced.plain:
+        # Of all mappings that are as good, the one of least energy.
+        energy = float(layer.cost(found.mapping).energy_aj)
+        second = priced.search(priced.then(found.value), known=(energy, found.mapping))
+        found = replace(second, mapping=second.mapping or found.mapping)
     if found.mapping is None:
         raise CapacityError("no mapping fits this layer: its smallest tiles do not, or loops have no place")
     return layer.cost(found.mapping, found.mappings, optimal=True)
@@ -62,6 +62,7 @@ class _Priced:
     def hierarchy(self) -> Hierarchy:
         return self.layer.hierarchy
 
+    @cached_property
     def limited(self) -> list[tuple[int, TemporalLevel, str, Constant]]:
         """Places of levels with a bandwidth, what it limits, and the limit."""
         return [
@@ -85,8 +86,9 @@ class _Priced:
                 held = held * layer.second.bits / layer.weights.bits
         return float(held)
 
+    @cached_property
     def prices(self) -> Prices:
-        limited = self.limited()
+        limited = self.limited
         found: dict[tuple[str, str, str], tuple[float, ...]] = {}
         for place, node in enumerate(self.hierarchy.nodes):
             for tensor in TENSORS:
@@ -109,35 +111,72 @@ class _Priced:
                     found[node.name, tensor, action] = (energy, outermost, *loads)
         return Prices(found, (-1, -1, *(place for place, *_ in limited)))
 
-    def objective(self) -> Objective:
-        layer, limited = self.layer, self.limited()
-        macs = float(layer.work.nest.dense_macs)
-        skipping = layer.setting.hardware.activations.compute == "skip"
-        timed = macs * float(layer.density if skipping else 1)
-        limits = [float(limit.value) for *_, limit in limited]
-        first, once = self._once(limited)
-        leak = self._leakage()
+    def search(
+        self, objective: Objective, *, whole: bool = False, known: tuple[float, Mapping] | None = None
+    ) -> Found:
+        """Search with an objective."""
+        layer = self.layer
+        return search_mapping(
+            layer.hierarchy,
+            layer.work.nest,
+            layer.setting.rules,
+            (float(layer.weight_bits), layer.inputs.width, layer.setting.accumulator_bits),
+            self.prices,
+            objective,
+            whole=whole,
+            known=known,
+        )
 
-        def cycles(cost: Floats, lanes: IntArray) -> Floats:
-            longest: Floats = timed / lanes
-            for number, limit in enumerate(limits):
-                longest = np.maximum(longest, (cost[:, 2 + number] + once[number]) / limit)
-            return longest
+    @property
+    def plain(self) -> bool:
+        """Whether the objective is a whole number that many mappings share: DRAM bits, cycles."""
+        return self.layer.setting.objective in ("dram", "delay")
 
-        def energy(cost: Floats, lanes: IntArray) -> Floats:
-            total = cost[:, 0] + first
-            return total + leak * cycles(cost, lanes) if leak else total
+    def cycles(self, cost: Floats, lanes: IntArray) -> Floats:
+        """Cycles, whole; a float64 that is a hair above a whole number is that number."""
+        longest: Floats = self.timed / lanes
+        for number, limit in enumerate(self.limits):
+            longest = np.maximum(longest, (cost[:, 2 + number] + self.once[1][number]) / limit)
+        return np.ceil(longest * (1 - 1e-12))
 
-        wanted = layer.setting.objective
+    def energy(self, cost: Floats, lanes: IntArray) -> Floats:
+        """Energy [aJ]."""
+        total = cost[:, 0] + self.once[0]
+        return total + self.leakage * self.cycles(cost, lanes) if self.leakage else total
+
+    def first(self, cost: Floats, lanes: IntArray) -> Floats:
+        """The objective."""
+        wanted = self.layer.setting.objective
         if wanted == "dram":
-            return lambda cost, lanes: cost[:, 1]
+            return np.ceil(cost[:, 1] * (1 - 1e-12))
         if wanted == "energy":
-            return energy
+            return self.energy(cost, lanes)
         if wanted == "delay":
-            return cycles
-        return lambda cost, lanes: energy(cost, lanes) * cycles(cost, lanes)
+            return self.cycles(cost, lanes)
+        return self.energy(cost, lanes) * self.cycles(cost, lanes)
 
-    def _leakage(self) -> float:
+    def then(self, least: float) -> Objective:
+        """Energy, of mappings whose objective is least."""
+
+        def value(cost: Floats, lanes: IntArray) -> Floats:
+            return np.where(self.first(cost, lanes) <= least + 0.5, self.energy(cost, lanes), np.inf)
+
+        return value
+
+    @cached_property
+    def timed(self) -> float:
+        """Products that take time."""
+        layer = self.layer
+        skipping = layer.setting.hardware.activations.compute == "skip"
+        return float(layer.work.nest.dense_macs) * float(layer.density if skipping else 1)
+
+    @cached_property
+    def limits(self) -> list[float]:
+        """Bits per cycle of each level that has a bandwidth."""
+        return [float(limit.value) for *_, limit in self.limited]
+
+    @cached_property
+    def leakage(self) -> float:
         """Energy per cycle of all memories and multipliers."""
         each = [
             float(node.leakage.energy_aj * self.hierarchy.instances(place))
@@ -147,7 +186,8 @@ class _Priced:
         own = self.hierarchy.leakage
         return sum(each) + (float(own.energy_aj * self.hierarchy.lanes) if own else 0.0)
 
-    def _once(self, limited: list[tuple[int, TemporalLevel, str, Constant]]) -> tuple[float, list[float]]:
+    @cached_property
+    def once(self) -> tuple[float, list[float]]:
         """Energy, and bits of each limited level, that come whatever the mapping.
 
         Finished outputs leave as they are stored, not as accumulators; tables are read once.
@@ -161,7 +201,7 @@ class _Priced:
         energy += float(layer.effective_macs * mac.energy_aj)
         energy += float(layer.work.other_ops * layer.setting.hardware.vector_op.energy_aj)
         bits = []
-        for place, _, kind, _ in limited:
+        for place, _, kind, _ in self.limited:
             read, write = (tables, more) if place == 0 else (0.0, 0.0)
             bits.append({"bandwidth": read + write, "read_bandwidth": read, "write_bandwidth": write}[kind])
         return energy, bits

@@ -162,13 +162,13 @@ def with_limits(rng: random.Random, hierarchy: Hierarchy) -> Hierarchy:
     return replace(hierarchy, nodes=tuple(nodes), leakage=rng.choice([None, pj(3)]))
 
 
-def goal(cost: LayerCost, objective: str) -> int:
+def goal(cost: LayerCost, objective: str) -> tuple[int, ...]:
     dram = sum(a.bits for a in cost.accesses if a.level == "dram")
     return {
-        "energy": cost.energy_aj,
-        "dram": dram,
-        "delay": cost.cycles,
-        "edp": cost.energy_aj * cost.cycles,
+        "energy": (cost.energy_aj,),
+        "dram": (dram, cost.energy_aj),
+        "delay": (cost.cycles, cost.energy_aj),
+        "edp": (cost.energy_aj * cost.cycles,),
     }[objective]
 
 

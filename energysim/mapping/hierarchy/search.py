@@ -94,6 +94,9 @@ def search_mapping(
     bits: tuple[float, int, int],
     prices: Prices,
     objective: Objective,
+    *,
+    whole: bool = False,
+    known: tuple[float, Mapping] | None = None,
 ) -> Found:
     """Return the best mapping of the default space.
 
@@ -106,6 +109,10 @@ def search_mapping(
         Of a weight, an input and an accumulator as they are held.
     prices : Prices
     objective : callable
+    whole : bool
+        Whether values of whole mappings are whole numbers: what is not better by one is no better.
+    known : (float, Mapping), optional
+        Value of a mapping and the mapping, to beat.
 
     Raises
     ------
@@ -113,12 +120,12 @@ def search_mapping(
         If the search has no proof for what is asked.
     """
     _check(hierarchy, nest, rules)
-    best: Mapping | None = None
-    value, kept = np.inf, 0
+    value, best = known or (np.inf, None)
+    kept = 0
     for bypass in bypasses(hierarchy):
         run = _Run(hierarchy, nest, rules, bits, prices, objective, bypass)
         for beam in (_BEAM, None):
-            found = run.best(value, beam)
+            found = run.best(value - 0.5 if whole else value * _NEAR, beam)
             kept += run.kept
             if found is not None and found[0] < value:
                 value, best = found
@@ -171,7 +178,7 @@ class _Run:
         self.bounds = Bounds(hierarchy, nest, rules, prices, objective, self.image, self.keeps)
 
     def best(self, bound: float, beam: int | None) -> tuple[float, Mapping] | None:
-        """The best mapping with a value below a bound; with a beam, a good one."""
+        """The best mapping with a value up to a bound; with a beam, a good one."""
         self.limit, self.beam = bound, beam
         states = self._multipliers()
         stages: list[States] = []
@@ -269,8 +276,8 @@ class _Run:
         return joined(parts) if parts else dressed(loops.take(np.empty(0, np.int64)), before)
 
     def _worth(self, values: Floats) -> Bools:
-        """Rows whose bound is below the known mapping; with a beam, the most promising of them."""
-        limit = self.limit * _NEAR
+        """Rows whose bound is up to the limit; with a beam, the most promising of them."""
+        limit = self.limit
         if self.beam is not None and len(values) > _TRIED:
             limit = min(limit, float(np.partition(values, _TRIED)[_TRIED]))
         found: Bools = values <= limit
@@ -376,5 +383,4 @@ class _Run:
     def _within(self, states: States, place: int, bound: float) -> States:
         if not np.isfinite(bound) or not len(states):
             return states
-        # Equal to the known mapping is no better: it may go as well.
-        return states.take(np.flatnonzero(self.bounds.value(states, place) < bound * _NEAR))
+        return states.take(np.flatnonzero(self.bounds.value(states, place) <= bound))
