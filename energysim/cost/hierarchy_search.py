@@ -125,6 +125,7 @@ class _Priced:
             objective,
             whole=whole,
             known=known,
+            lanes_count=layer.setting.objective in ("delay", "edp") or self.leakage > 0,
         )
 
     @property

@@ -97,6 +97,7 @@ def search_mapping(
     *,
     whole: bool = False,
     known: tuple[float, Mapping] | None = None,
+    lanes_count: bool = True,
 ) -> Found:
     """Return the best mapping of the default space.
 
@@ -113,6 +114,8 @@ def search_mapping(
         Whether values of whole mappings are whole numbers: what is not better by one is no better.
     known : (float, Mapping), optional
         Value of a mapping and the mapping, to beat.
+    lanes_count : bool
+        Whether the objective depends on how many multipliers are used.
 
     Raises
     ------
@@ -123,7 +126,7 @@ def search_mapping(
     value, best = known or (np.inf, None)
     kept = 0
     for bypass in bypasses(hierarchy):
-        run = _Run(hierarchy, nest, rules, bits, prices, objective, bypass)
+        run = _Run(hierarchy, nest, rules, bits, prices, objective, bypass, lanes_count)
         for beam in (_BEAM, None):
             found = run.best(value - 0.5 if whole else value * _NEAR, beam)
             kept += run.kept
@@ -158,9 +161,11 @@ class _Run:
         prices: Prices,
         objective: Objective,
         bypass: tuple[tuple[str, str], ...],
+        lanes_count: bool,
     ) -> None:
         self.hierarchy, self.nest, self.rules, self.bits = hierarchy, nest, rules, bits
         self.prices, self.objective, self.bypass = prices, objective, bypass
+        self.lanes_count = lanes_count
         size = sizes(nest)
         self.sizes = np.array([size[dim] for dim in DIMS], dtype=np.int64)
         self.options = {dim: np.array(divisors(size[dim]), dtype=np.int64) for dim in DIMS}
@@ -191,7 +196,7 @@ class _Run:
                 parts.append(replace(part, parent=part.parent + first))
             states = without_settled(joined(parts))
             if len(parts) > 1 and len(states):
-                states = states.take(undominated(states))
+                states = states.take(undominated(states, self.lanes_count))
             if beam is not None and len(states) > beam:
                 states = states.take(np.argsort(self.bounds.value(states, place), kind="stable")[:beam])
             self.kept += len(states)
@@ -210,7 +215,7 @@ class _Run:
         else:
             states = self._level(states, node, place)
         states = self._within(settle(states), place, bound)
-        return states.take(undominated(states)) if len(states) else states
+        return states.take(undominated(states, self.lanes_count)) if len(states) else states
 
     def _mapping(self, stages: list[States], row: int) -> Mapping:
         blocks = []

@@ -122,13 +122,14 @@ class States:
         return found
 
 
-def undominated(states: States, passes: int = 12) -> IntArray:
+def undominated(states: States, lanes_count: bool = True, passes: int = 12) -> IntArray:
     """Return rows such that each of the others costs at least as much as one of them, whatever follows.
 
     Rows are comparable if they cover the same, use as many lanes, and the same transfers are open
-    with the same input tiles. Some rows that could go may stay.
+    with the same input tiles. Some rows that could go may stay. Where lanes do not count, rows that
+    use different numbers of them are comparable as well.
     """
-    keys = [states.extent, states.lanes[:, None]]
+    keys = [states.extent, *([states.lanes[:, None]] if lanes_count else [])]
     columns = [states.cost, -states.zero]
     for t in states.transfers:
         keys.append(t.open[:, None].astype(np.int64))
