@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,8 @@ from energysim.workload import LoopNest, Operand, StreamWorkload
 
 from .base import INPUTS, OUTPUTS, TENSORS, WEIGHTS, bits_per_cycle, conv, level, pj
 from .test_hierarchy_timeloop import elements, work
+
+EYERISS168 = Path(__file__).resolve().parent.parent / "data" / "eyeriss168.yaml"
 
 PJ = 10**6
 
@@ -114,7 +117,7 @@ def test_tiles_of_a_sparse_kernel_take_what_they_hold(two_levels: HierarchyHardw
 
 
 def test_streams_use_the_two_outermost_levels() -> None:
-    hw = load_hardware("eyeriss168")
+    hw = load_hardware(EYERISS168)
     stream = StreamWorkload((Operand((1, 4, 8, 8)),), (Operand((1, 4, 4, 4)),), (256,), 64)
     (cost,) = HierarchyModel().evaluate((stream,), Setting(hw, Rules(), "energy", 16, 16, 16))
     assert energy(cost, "dram", "read") == 256 * 200 and energy(cost, "buffer", "fill") == 256 * 6

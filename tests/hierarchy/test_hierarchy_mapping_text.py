@@ -33,9 +33,11 @@ from .base import (
     random_nest,
 )
 
+EYERISS168 = Path(__file__).resolve().parent.parent / "data" / "eyeriss168.yaml"
+
 
 def spec() -> Hierarchy:
-    found = load_hardware("eyeriss168")
+    found = load_hardware(EYERISS168)
     assert isinstance(found, HierarchyHardware)
     return found.hierarchy
 

@@ -17,6 +17,8 @@ from energysim.workload import LoopNest, MacWorkload, Operand
 
 from .base import conv
 
+EYERISS168 = Path(__file__).resolve().parent.parent / "data" / "eyeriss168.yaml"
+
 DATA = Path(__file__).parents[1] / "data"
 ROWS = {
     row["layer"]: row for row in csv.DictReader((DATA / "eyeriss168_timeloop.csv").read_text().splitlines())
@@ -49,7 +51,7 @@ PJ = 10**6
 
 
 def setting() -> Setting:
-    hw = load_hardware("eyeriss168")
+    hw = load_hardware(EYERISS168)
     return Setting(hw, PRESETS["timeloop"], "energy", 16, 16, 16)
 
 
