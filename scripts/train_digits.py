@@ -94,7 +94,7 @@ class Network(nn.Module):
             return nn.ReLU()
         if isinstance(op, Flatten):
             return nn.Flatten()
-        raise NotImplementedError(op)
+        raise TypeError(f"this script has no PyTorch layer for {op}")
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.layers.values():

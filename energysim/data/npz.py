@@ -23,7 +23,7 @@ from energysim.graph.shapes import product, text
 __all__ = ["npz_data", "pixels_of", "read_npy", "reading"]
 
 _ARRAYS = ("images", "labels")
-#: What broken files make NumPy and zipfile raise.
+#: What broken files make NumPy and zipfile raise (NotImplementedError: an unknown compression).
 _BROKEN = (
     *(ValueError, EOFError, KeyError, MemoryError, NotImplementedError, OverflowError, RecursionError),
     *(RuntimeError, SyntaxError, TypeError, Warning, zipfile.BadZipFile, zlib.error),

@@ -128,7 +128,7 @@ def _reading(file: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise WeightsError(f"weights {str(file)!r} cannot be read: {error.strerror or error}") from None
-    except (
+    except (  # what NumPy and zipfile raise on broken files; NotImplementedError: an unknown compression
         ValueError,
         EOFError,
         KeyError,

@@ -12,6 +12,7 @@ matrix is built and nothing depends on the period, so a dense layer is the case 
 from __future__ import annotations
 
 import itertools
+from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -57,8 +58,9 @@ class _Direct(Path):
     def fits(cls, conv: Convolution) -> bool:
         return True
 
+    @abstractmethod
     def _pack(self) -> None:
-        raise NotImplementedError
+        """Lay the weights out for the loop."""
 
     def _addresses(self, channels: IntArray, taps: IntArray) -> IntArray:
         operand = self.conv.operand

@@ -14,6 +14,7 @@ views. With n columns of a tile:
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from functools import partial
 
 import numpy as np
@@ -112,9 +113,9 @@ class _Periodic(Path):
         residual = None if to.residual is None else to.residual[image, :, place]
         return to.target[image, :, place], residual
 
+    @abstractmethod
     def _tile(self, base: Array, space: Array, out: Array, start: int) -> list[Call]:
         """The functions for one tile; the output holds the bias already."""
-        raise NotImplementedError
 
     def bind(self, to: Buffers) -> list[Call]:
         bias = self.conv.bias.reshape(-1, 1)
