@@ -179,7 +179,7 @@ def _deconv(graph: LayerGraph, node: Node, op: ConvTranspose2d) -> LoopNest:
 
 def _linear(graph: LayerGraph, node: Node, op: Linear) -> LoopNest:
     (shape,) = graph.input_shapes(node)
-    length = shape[1] if len(shape) == 3 else 1
+    length = product(shape[1:-1])
     kernel = DenseKernel((op.out_features, shape[-1], 1, 1))
     return LoopNest(shape[0], 1, op.out_features, shape[-1], Axis(length, length), Axis(1, 1), kernel)
 

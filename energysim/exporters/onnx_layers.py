@@ -1,8 +1,7 @@
 """Layers with arithmetic, written in ONNX operators (opset 22).
 
 Each function takes a node at its site and adds what computes the node's outputs to a sheet.
-Constants that operators do not carry are those of the definitions in the operators' sources, and the
-same as the inference engine's (a test compares them).
+The slope of the leaky ReLU is that of the operator's definition.
 """
 
 from __future__ import annotations
@@ -15,11 +14,7 @@ from energysim.exporters.onnx_sheet import Array, Attribute, Sheet, Site
 from energysim.graph.shapes import Pads
 
 __all__ = [
-    "EPSILON",
     "LEAK",
-    "LRN_ALPHA",
-    "LRN_BETA",
-    "LRN_K",
     "activation",
     "add",
     "batch_norm",
@@ -35,12 +30,8 @@ __all__ = [
     "softmax",
 ]
 
-#: Added to every variance.
-EPSILON = 1e-5
 #: Slope of the leaky ReLU below zero.
 LEAK = 0.01
-#: Krizhevsky, Sutskever and Hinton, NIPS 2012, section 3.3. Alpha multiplies the plain sum of squares.
-LRN_K, LRN_ALPHA, LRN_BETA = 2.0, 1e-4, 0.75
 
 
 def _parameter(sheet: Sheet, site: Site, suffix: str, values: Array | None = None) -> str:
@@ -122,7 +113,7 @@ def batch_norm(sheet: Sheet, op: Any, site: Site) -> None:
     size = site.inputs[0][1]
     inputs = [*site.node.inputs, *_scale_and_shift(sheet, site, size)]
     inputs += [_parameter(sheet, site, suffix) for suffix in ("running_mean", "running_var")]
-    sheet.call("BatchNormalization", site.node.name, inputs, {"epsilon": EPSILON})
+    sheet.call("BatchNormalization", site.node.name, inputs, {"epsilon": op.epsilon})
 
 
 def _scale_and_shift(sheet: Sheet, site: Site, size: int) -> list[str]:
@@ -133,20 +124,20 @@ def _scale_and_shift(sheet: Sheet, site: Site, size: int) -> list[str]:
 def layer_norm(sheet: Sheet, op: Any, site: Site) -> None:
     """LayerNormalization over the last axis."""
     inputs = [*site.node.inputs, *_scale_and_shift(sheet, site, site.inputs[0][-1])]
-    sheet.call("LayerNormalization", site.node.name, inputs, {"axis": -1, "epsilon": EPSILON})
+    sheet.call("LayerNormalization", site.node.name, inputs, {"axis": -1, "epsilon": op.epsilon})
 
 
 def group_norm(sheet: Sheet, op: Any, site: Site) -> None:
     """GroupNormalization with a scale and a shift per channel (opset 21)."""
     inputs = [*site.node.inputs, *_scale_and_shift(sheet, site, site.inputs[0][1])]
-    sheet.call("GroupNormalization", site.node.name, inputs, {"num_groups": op.groups, "epsilon": EPSILON})
+    sheet.call("GroupNormalization", site.node.name, inputs, {"num_groups": op.groups, "epsilon": op.epsilon})
 
 
 def local_response_norm(sheet: Sheet, op: Any, site: Site) -> None:
     """LRN, which divides alpha by the size; even sizes lie differently around a channel there."""
     if op.size % 2 == 0:
         raise site.refuse(f"LRN of ONNX is centred, {op.size} channels are not: take an odd size")
-    attributes = {"size": op.size, "alpha": LRN_ALPHA * op.size, "beta": LRN_BETA, "bias": LRN_K}
+    attributes = {"size": op.size, "alpha": op.alpha * op.size, "beta": op.beta, "bias": op.k}
     sheet.call("LRN", site.node.name, site.node.inputs, attributes)
 
 

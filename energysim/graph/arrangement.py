@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 
 from energysim.errors import GraphError, ShapeError
 from energysim.graph.operators import Category, Operator
-from energysim.graph.shapes import Pair, Shape, need_integers, need_rank, product, text
+from energysim.graph.shapes import Pair, Shape, need_integers, need_rank, product, sample_axis, text
 
 __all__ = [
     "ChannelShuffle",
@@ -26,13 +26,6 @@ __all__ = [
 ]
 
 
-def _axis(axis: int, shape: Shape, what: str) -> int:
-    resolved = axis + len(shape) if axis < 0 else axis
-    if not 1 <= resolved < len(shape):
-        raise ShapeError(f"{what} along axis {axis} of {text(shape)} (the batch axis is not allowed)")
-    return resolved
-
-
 @dataclass(frozen=True)
 class Concat(Operator):
     """Concatenation along an axis."""
@@ -44,7 +37,7 @@ class Concat(Operator):
     def infer(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
         if not shapes:
             raise ShapeError("concatenation takes at least one input")
-        axis = _axis(self.axis, shapes[0], "concatenation")
+        axis = sample_axis(self.axis, shapes[0], "concatenation")
         for shape in shapes[1:]:
             if len(shape) != len(shapes[0]) or any(
                 a != b for i, (a, b) in enumerate(zip(shape, shapes[0], strict=True)) if i != axis
@@ -65,7 +58,7 @@ class Split(Operator):
     def infer(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
         if len(shapes) != 1:
             raise ShapeError(f"split takes 1 input, not {len(shapes)}")
-        axis = _axis(self.axis, shapes[0], "split")
+        axis = sample_axis(self.axis, shapes[0], "split")
         if min(self.sizes, default=0) < 1 or sum(self.sizes) != shapes[0][axis]:
             raise ShapeError(
                 f"parts of {', '.join(map(str, self.sizes))} do not make up axis {axis} of {text(shapes[0])}"
@@ -84,7 +77,7 @@ class Flatten(Operator):
     def infer(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
         if len(shapes) != 1:
             raise ShapeError(f"flatten takes 1 input, not {len(shapes)}")
-        start = _axis(self.start, shapes[0], "flatten")
+        start = sample_axis(self.start, shapes[0], "flatten")
         return ((*shapes[0][:start], product(shapes[0][start:])),)
 
 

@@ -5,7 +5,7 @@ activation and per addition or multiplication; 2 for a batch norm that cannot be
 (scale, shift); 7 for layer and group norm (sum, square, sum of squares, subtract, scale by
 the deviation, scale, shift); 5 for softmax (maximum, subtract, exponential, sum, divide);
 n + 4 for local response norm over n channels (square, n - 1 additions, scale, shift, power,
-divide).
+divide); 6 for the logarithm of softmax (a logarithm more).
 """
 
 from __future__ import annotations
@@ -15,23 +15,43 @@ from typing import ClassVar
 
 from energysim.errors import GraphError, ShapeError
 from energysim.graph.operators import Category, Operator
-from energysim.graph.shapes import Shape, need_count, need_rank, product, text
+from energysim.graph.shapes import (
+    ANY_RANK,
+    Shape,
+    broadcast,
+    need_count,
+    need_rank,
+    product,
+    sample_axis,
+)
 
 __all__ = [
     "ACTIVATIONS",
+    "EPSILON",
+    "LRN_ALPHA",
+    "LRN_BETA",
+    "LRN_K",
     "Activation",
     "Add",
     "BatchNorm",
     "Dropout",
     "GroupNorm",
+    "InstanceNorm",
     "LayerNorm",
     "LearnedAdd",
     "LocalResponseNorm",
+    "LogSoftmax",
     "Multiply",
     "Softmax",
 ]
 
 ACTIVATIONS = ("relu", "relu6", "leaky_relu", "sigmoid", "tanh", "gelu", "silu", "hardswish", "hardsigmoid")
+
+#: Added to every variance (PyTorch's default for batch, layer, group and instance norm).
+EPSILON = 1e-5
+#: Krizhevsky, Sutskever and Hinton, NIPS 2012, section 3.3. Alpha multiplies the plain sum of squares;
+#: frameworks that divide it by the size first need ``alpha * size``.
+LRN_K, LRN_ALPHA, LRN_BETA = 2.0, 1e-4, 0.75
 
 
 def _same(shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
@@ -51,7 +71,7 @@ class Activation(Operator):
             raise GraphError(f"an activation is one of {', '.join(ACTIVATIONS)}, not {self.function!r}")
 
     def infer(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
-        need_rank(shapes, 1, (2, 3, 4), "an activation")
+        need_rank(shapes, 1, ANY_RANK, "an activation")
         return _same(shapes)
 
     def other_ops(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> int:
@@ -65,7 +85,7 @@ class Dropout(Operator):
     category: ClassVar[Category] = "epilogue"
 
     def infer(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
-        need_rank(shapes, 1, (2, 3, 4), "dropout")
+        need_rank(shapes, 1, ANY_RANK, "dropout")
         return _same(shapes)
 
 
@@ -74,11 +94,12 @@ class BatchNorm(Operator):
     """Batch normalisation over channels (axis 1); ``affine`` gives it a weight and a bias of C."""
 
     affine: bool = True
+    epsilon: float = EPSILON
 
     category: ClassVar[Category] = "epilogue"
 
     def infer(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
-        need_rank(shapes, 1, (2, 4), "batch norm")
+        need_rank(shapes, 1, ANY_RANK[1:], "batch norm")
         return _same(shapes)
 
     def parameters(self, shapes: tuple[Shape, ...]) -> dict[str, Shape]:
@@ -94,11 +115,12 @@ class LayerNorm(Operator):
     """Layer normalisation over the last axis."""
 
     affine: bool = True
+    epsilon: float = EPSILON
 
     category: ClassVar[Category] = "stream"
 
     def infer(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
-        need_rank(shapes, 1, (2, 3, 4), "layer norm")
+        need_rank(shapes, 1, ANY_RANK[1:], "layer norm")
         return _same(shapes)
 
     def parameters(self, shapes: tuple[Shape, ...]) -> dict[str, Shape]:
@@ -115,13 +137,35 @@ class GroupNorm(Operator):
 
     groups: int = 1
     affine: bool = True
+    epsilon: float = EPSILON
 
     category: ClassVar[Category] = "stream"
 
     def infer(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
-        need_rank(shapes, 1, (4,), "group norm")
+        need_rank(shapes, 1, ANY_RANK[1:], "group norm")
         if self.groups < 1 or shapes[0][1] % self.groups:
             raise ShapeError(f"{self.groups} groups do not divide {shapes[0][1]} channels")
+        return _same(shapes)
+
+    def parameters(self, shapes: tuple[Shape, ...]) -> dict[str, Shape]:
+        channels = shapes[0][1]
+        return {"weight": (channels,), "bias": (channels,)} if self.affine else {}
+
+    def other_ops(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> int:
+        return 7 * product(outputs[0])
+
+
+@dataclass(frozen=True)
+class InstanceNorm(Operator):
+    """Normalisation of each channel of each sample: (N, C, ...) over all axes from the third on."""
+
+    affine: bool = True
+    epsilon: float = EPSILON
+
+    category: ClassVar[Category] = "stream"
+
+    def infer(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
+        need_rank(shapes, 1, ANY_RANK[2:], "instance norm")
         return _same(shapes)
 
     def parameters(self, shapes: tuple[Shape, ...]) -> dict[str, Shape]:
@@ -140,6 +184,9 @@ class LocalResponseNorm(Operator):
     """
 
     size: int = 5
+    alpha: float = LRN_ALPHA
+    beta: float = LRN_BETA
+    k: float = LRN_K
 
     category: ClassVar[Category] = "stream"
 
@@ -163,27 +210,29 @@ class Softmax(Operator):
     category: ClassVar[Category] = "stream"
 
     def infer(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
-        need_rank(shapes, 1, (2, 3, 4), "softmax")
-        rank = len(shapes[0])
-        if not -rank < self.axis < rank or self.axis == 0:
-            raise ShapeError(f"softmax along axis {self.axis} of {text(shapes[0])}")
+        need_rank(shapes, 1, ANY_RANK, "softmax")
+        sample_axis(self.axis, shapes[0], "softmax")
         return _same(shapes)
 
     def other_ops(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> int:
         return 5 * product(outputs[0])
 
 
-def _broadcast(shapes: tuple[Shape, ...], what: str) -> Shape:
-    if len(shapes) < 2:
-        raise ShapeError(f"{what} takes at least two inputs, not {len(shapes)}")
-    rank = len(shapes[0])
-    result = list(shapes[0])
-    for shape in shapes[1:]:
-        fits = len(shape) == rank and all(a == b or 1 in (a, b) for a, b in zip(result, shape, strict=True))
-        if not fits:
-            raise ShapeError(f"{what} of shapes {' and '.join(map(text, shapes))}")
-        result = [max(a, b) for a, b in zip(result, shape, strict=True)]
-    return tuple(result)
+@dataclass(frozen=True)
+class LogSoftmax(Operator):
+    """The logarithm of a softmax along ``axis``."""
+
+    axis: int = -1
+
+    category: ClassVar[Category] = "stream"
+
+    def infer(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
+        need_rank(shapes, 1, ANY_RANK, "log-softmax")
+        sample_axis(self.axis, shapes[0], "log-softmax")
+        return _same(shapes)
+
+    def other_ops(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> int:
+        return 6 * product(outputs[0])
 
 
 @dataclass(frozen=True)
@@ -193,7 +242,7 @@ class Add(Operator):
     category: ClassVar[Category] = "stream"
 
     def infer(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
-        return (_broadcast(shapes, "addition"),)
+        return (broadcast(shapes, "addition"),)
 
     def other_ops(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> int:
         return (len(inputs) - 1) * product(outputs[0])
@@ -206,7 +255,7 @@ class Multiply(Operator):
     category: ClassVar[Category] = "stream"
 
     def infer(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
-        return (_broadcast(shapes, "multiplication"),)
+        return (broadcast(shapes, "multiplication"),)
 
     def other_ops(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> int:
         return (len(inputs) - 1) * product(outputs[0])
@@ -219,7 +268,7 @@ class LearnedAdd(Operator):
     category: ClassVar[Category] = "stream"
 
     def infer(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
-        need_rank(shapes, 1, (2, 3, 4), "a learned addition")
+        need_rank(shapes, 1, ANY_RANK[1:], "a learned addition")
         return _same(shapes)
 
     def parameters(self, shapes: tuple[Shape, ...]) -> dict[str, Shape]:

@@ -11,15 +11,18 @@ from collections.abc import Sequence
 from energysim.errors import GraphError, ShapeError
 
 __all__ = [
+    "ANY_RANK",
     "Pads",
     "Pair",
     "Shape",
     "as_pads",
     "as_pair",
+    "broadcast",
     "need_count",
     "need_integers",
     "need_rank",
     "product",
+    "sample_axis",
     "text",
     "window_outputs",
 ]
@@ -28,6 +31,8 @@ Shape = tuple[int, ...]
 Pair = tuple[int, int]
 #: Padding (top, bottom, left, right).
 Pads = tuple[int, int, int, int]
+#: Numbers of dimensions that operators on tensors of any shape take.
+ANY_RANK = tuple(range(1, 9))
 
 
 def product(values: Sequence[int]) -> int:
@@ -146,5 +151,40 @@ def need_rank(shapes: tuple[Shape, ...], count: int, ranks: tuple[int, ...], wha
     if len(shapes) != count:
         raise ShapeError(f"{what} takes {count} input(s), not {len(shapes)}")
     if len(shapes[0]) not in ranks:
-        wanted = " or ".join(map(str, ranks))
+        many = len(ranks) > 3
+        wanted = f"{ranks[0]} to {ranks[-1]}" if many else " or ".join(map(str, ranks))
         raise ShapeError(f"{what} needs an input of {wanted} dimensions, not {text(shapes[0])}")
+
+
+def sample_axis(axis: int, shape: Shape, what: str) -> int:
+    """Return an axis counted from the front; the batch axis is not allowed.
+
+    Raises
+    ------
+    ShapeError
+        If there is no such axis, or it is the batch.
+    """
+    resolved = axis + len(shape) if axis < 0 else axis
+    if not 1 <= resolved < len(shape):
+        raise ShapeError(f"{what} along axis {axis} of {text(shape)} (the batch axis is not allowed)")
+    return resolved
+
+
+def broadcast(shapes: tuple[Shape, ...], what: str) -> Shape:
+    """Return the shape of an element-wise operation on two or more tensors; axes of 1 are repeated.
+
+    Raises
+    ------
+    ShapeError
+        If there are fewer than two, or their lengths differ elsewhere.
+    """
+    if len(shapes) < 2:
+        raise ShapeError(f"{what} takes at least two inputs, not {len(shapes)}")
+    rank = len(shapes[0])
+    result = list(shapes[0])
+    for shape in shapes[1:]:
+        fits = len(shape) == rank and all(a == b or 1 in (a, b) for a, b in zip(result, shape, strict=True))
+        if not fits:
+            raise ShapeError(f"{what} of shapes {' and '.join(map(text, shapes))}")
+        result = [max(a, b) for a, b in zip(result, shape, strict=True)]
+    return tuple(result)

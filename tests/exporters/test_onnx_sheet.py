@@ -32,11 +32,6 @@ def test_what_can_be_run_can_be_written() -> None:
     assert set(WRITERS) == set(OPERATORS)
 
 
-def test_constants_are_those_of_the_engine() -> None:
-    for name in ("EPSILON", "LRN_K", "LRN_ALPHA", "LRN_BETA"):
-        assert getattr(layers, name) == getattr(normalisation, name)
-
-
 @pytest.mark.parametrize(
     "name", [n for n in model_names() if n.endswith(("-cifar10", "_cnn")) or n == "googlenet"]
 )

@@ -24,7 +24,7 @@ from energysim.graph import (
 )
 from energysim.graph.elementwise import ACTIVATIONS
 from energysim.inference.reference import Array, run_operator
-from energysim.inference.reference.normalisation import EPSILON
+from energysim.graph.elementwise import EPSILON
 
 PLAIN: dict[str, Callable[[float], float]] = {
     "relu": lambda v: max(v, 0.0),

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from energysim.graph import BatchNorm, Conv2d, LayerGraph, Linear, Node, Operator
-from energysim.inference.reference.normalisation import EPSILON, LRN_ALPHA, LRN_BETA, LRN_K
+from energysim.graph.elementwise import EPSILON, LRN_ALPHA, LRN_BETA, LRN_K
 
 Values = Mapping[str, torch.Tensor]
 

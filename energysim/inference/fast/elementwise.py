@@ -20,6 +20,7 @@ from energysim.graph import (
     Concat,
     Flatten,
     Linear,
+    Node,
     Pool2d,
     Split,
 )
@@ -29,7 +30,6 @@ from energysim.inference.fast.pooling import average_all, pool
 from energysim.inference.fast.stages import Stage
 from energysim.inference.fast.storage import Storage
 from energysim.inference.reference import run_operator
-from energysim.inference.reference.normalisation import EPSILON
 
 __all__ = ["Weights", "bind", "scale_and_shift"]
 
@@ -37,15 +37,16 @@ Weights = Mapping[str, Array]
 Binder = Callable[[Stage, Storage, Weights, Share, bool], "list[Call] | None"]
 
 
-def scale_and_shift(weights: Weights, norm: str) -> tuple[AnyArray, AnyArray]:
+def scale_and_shift(weights: Weights, norm: Node) -> tuple[AnyArray, AnyArray]:
     """Return what a batch norm multiplies by and adds, per channel, in float64."""
-    mean, variance = (weights[f"{norm}.running_{s}"].astype(np.float64) for s in ("mean", "var"))
-    scale = 1 / np.sqrt(variance + EPSILON)
-    if f"{norm}.weight" in weights:
-        scale = scale * weights[f"{norm}.weight"]
+    assert isinstance(norm.op, BatchNorm)
+    mean, variance = (weights[f"{norm.name}.running_{s}"].astype(np.float64) for s in ("mean", "var"))
+    scale = 1 / np.sqrt(variance + norm.op.epsilon)
+    if f"{norm.name}.weight" in weights:
+        scale = scale * weights[f"{norm.name}.weight"]
     shift = -mean * scale
-    if f"{norm}.bias" in weights:
-        shift = shift + weights[f"{norm}.bias"]
+    if f"{norm.name}.bias" in weights:
+        shift = shift + weights[f"{norm.name}.bias"]
     return scale, shift
 
 
@@ -82,7 +83,7 @@ def _norm(stage: Stage, store: Storage, weights: Weights, share: Share, compiled
     tensor = stage.inputs[0]
     if not store.is_map(tensor):
         return None
-    scale, shift = (v.astype(np.float32)[:, None] for v in scale_and_shift(weights, stage.node.name))
+    scale, shift = (v.astype(np.float32)[:, None] for v in scale_and_shift(weights, stage.node))
     plane, source, out = store.plane(tensor), store.planes_of(tensor), store.planes_of(stage.last.outputs[0])
     calls: list[Call] = []
     step = max(1, (1 << 16) // plane.stride)

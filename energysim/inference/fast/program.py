@@ -196,7 +196,7 @@ def fold(graph: LayerGraph, storage: Storage, stage: Stage, weights: Weights) ->
         weight = np.where(kernel.mask(), weight, np.float32(0))
     bias = weights[f"{node.name}.bias"] if op.bias else np.zeros(op.out_channels, np.float32)
     for norm in stage.norms:
-        scale, shift = scale_and_shift(weights, norm.name)
+        scale, shift = scale_and_shift(weights, norm)
         weight = (weight * scale[:, None, None, None]).astype(np.float32)
         bias = (bias * scale + shift).astype(np.float32)
     geometry = Geometry.of(op, graph.batch, shapes[0][1], source, target)

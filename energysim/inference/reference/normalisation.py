@@ -1,29 +1,29 @@
-"""Normalisations and softmax. Operators carry no constants; those used are given here."""
+"""Normalisations and softmax."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from energysim.graph import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm, Softmax
+from energysim.graph import (
+    BatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    LocalResponseNorm,
+    LogSoftmax,
+    Softmax,
+)
 from energysim.inference.reference.types import Array, Parameters
 
 __all__ = [
-    "EPSILON",
-    "LRN_ALPHA",
-    "LRN_BETA",
-    "LRN_K",
     "batch_norm",
     "group_norm",
+    "instance_norm",
     "layer_norm",
     "local_response_norm",
+    "log_softmax",
     "softmax",
 ]
-
-#: Added to every variance (PyTorch's default for batch, layer and group norm).
-EPSILON = 1e-5
-#: Krizhevsky, Sutskever and Hinton, NIPS 2012, section 3.3. Alpha multiplies the plain sum of squares;
-#: frameworks that divide it by the size first need ``alpha * size``.
-LRN_K, LRN_ALPHA, LRN_BETA = 2.0, 1e-4, 0.75
 
 
 def _affine(x: Array, parameters: Parameters, axis: int) -> Array:
@@ -36,31 +36,38 @@ def _affine(x: Array, parameters: Parameters, axis: int) -> Array:
 
 
 def batch_norm(op: BatchNorm, inputs: tuple[Array, ...], parameters: Parameters) -> tuple[Array, ...]:
-    """Return ``(x - running_mean) / sqrt(running_var + EPSILON) * weight + bias`` along axis 1."""
+    """Return ``(x - running_mean) / sqrt(running_var + epsilon) * weight + bias`` along axis 1."""
     (x,) = inputs
     shape = (1, -1) + (1,) * (x.ndim - 2)
     mean, variance = parameters["running_mean"], parameters["running_var"]
-    scale = 1 / np.sqrt(variance + variance.dtype.type(EPSILON))
+    scale = 1 / np.sqrt(variance + variance.dtype.type(op.epsilon))
     return (_affine((x - mean.reshape(shape)) * scale.reshape(shape), parameters, 1),)
 
 
-def _standardised(x: Array) -> Array:
+def _standardised(x: Array, epsilon: float) -> Array:
     """Return x with mean 0 and variance 1 along its last axis."""
     centred = x - x.mean(axis=-1, keepdims=True)
     variance = np.square(centred).mean(axis=-1, keepdims=True)
-    return np.asarray(centred / np.sqrt(variance + x.dtype.type(EPSILON)))
+    return np.asarray(centred / np.sqrt(variance + x.dtype.type(epsilon)))
 
 
 def layer_norm(op: LayerNorm, inputs: tuple[Array, ...], parameters: Parameters) -> tuple[Array, ...]:
     """Standardise along the last axis, then scale and shift along it."""
-    return (_affine(_standardised(inputs[0]), parameters, -1),)
+    return (_affine(_standardised(inputs[0], op.epsilon), parameters, -1),)
 
 
 def group_norm(op: GroupNorm, inputs: tuple[Array, ...], parameters: Parameters) -> tuple[Array, ...]:
     """Standardise each group of channels of each sample, then scale and shift per channel."""
     (x,) = inputs
-    grouped = _standardised(x.reshape(x.shape[0], op.groups, -1))
+    grouped = _standardised(x.reshape(x.shape[0], op.groups, -1), op.epsilon)
     return (_affine(grouped.reshape(x.shape), parameters, 1),)
+
+
+def instance_norm(op: InstanceNorm, inputs: tuple[Array, ...], parameters: Parameters) -> tuple[Array, ...]:
+    """Standardise each channel of each sample, then scale and shift per channel."""
+    (x,) = inputs
+    flat = _standardised(x.reshape(*x.shape[:2], -1), op.epsilon)
+    return (_affine(flat.reshape(x.shape), parameters, 1),)
 
 
 def local_response_norm(
@@ -78,7 +85,7 @@ def local_response_norm(
         first, last = max(0, -distance), min(channels, channels - distance)
         if first < last:
             total[:, first:last] += squares[:, first + distance : last + distance]
-    return (np.asarray(x / (LRN_K + LRN_ALPHA * total) ** LRN_BETA, dtype=x.dtype),)
+    return (np.asarray(x / (op.k + op.alpha * total) ** op.beta, dtype=x.dtype),)
 
 
 def softmax(op: Softmax, inputs: tuple[Array, ...], parameters: Parameters) -> tuple[Array, ...]:
@@ -86,3 +93,10 @@ def softmax(op: Softmax, inputs: tuple[Array, ...], parameters: Parameters) -> t
     (x,) = inputs
     powers = np.exp(x - x.max(axis=op.axis, keepdims=True))
     return (powers / powers.sum(axis=op.axis, keepdims=True),)
+
+
+def log_softmax(op: LogSoftmax, inputs: tuple[Array, ...], parameters: Parameters) -> tuple[Array, ...]:
+    """Return ``x - log(sum of exp(x))`` along an axis, the maximum subtracted first."""
+    (x,) = inputs
+    shifted = x - x.max(axis=op.axis, keepdims=True)
+    return (shifted - np.log(np.exp(shifted).sum(axis=op.axis, keepdims=True)),)
