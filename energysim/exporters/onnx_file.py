@@ -13,43 +13,71 @@ import tempfile
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from energysim.errors import ExportError, UsageError, WeightsError
+from energysim.exporters import onnx_functions as functions
 from energysim.exporters import onnx_layers as layers
 from energysim.exporters import onnx_maps as maps
+from energysim.exporters import onnx_pieces as pieces
 from energysim.exporters.onnx_sheet import Array, Sheet, Site
 from energysim.graph import (
     Activation,
     AdaptivePool2d,
     Add,
+    ArgReduce,
     BatchNorm,
+    BinaryElementwise,
+    Cast,
     ChannelShuffle,
     Concat,
+    Constant,
     Conv2d,
     ConvTranspose2d,
+    CumulativeSum,
+    DeformConv2d,
+    DepthToSpace,
+    Dequantize,
     Dropout,
+    Elementwise,
+    Embedding,
+    Expand,
+    ExpandBatch,
     Flatten,
+    GatherElements,
     GroupNorm,
+    InstanceNorm,
     LayerGraph,
     LayerNorm,
     LearnedAdd,
     LearnedToken,
     Linear,
     LocalResponseNorm,
+    LogSoftmax,
     MatMul,
     Multiply,
     Node,
     Operator,
+    Pad,
     Permute,
     Pool2d,
+    Quantize,
+    Reduce,
     Reshape,
+    Resize,
+    Slice,
     Softmax,
+    SpaceToDepth,
     SpatialShift,
     Split,
+    Take,
+    Tile,
+    TopK,
     Upsample,
+    Where,
 )
 from energysim.graph.shapes import Shape, text
 
@@ -60,28 +88,53 @@ WRITERS: dict[type[Operator], Callable[[Sheet, Any, Site], None]] = {
     Activation: layers.activation,
     AdaptivePool2d: maps.adaptive_pool2d,
     Add: layers.add,
+    ArgReduce: pieces.arg_reduce,
     BatchNorm: layers.batch_norm,
+    BinaryElementwise: functions.binary_elementwise,
+    Cast: pieces.cast,
     ChannelShuffle: maps.channel_shuffle,
     Concat: maps.concat,
+    Constant: pieces.constant,
     Conv2d: layers.conv2d,
     ConvTranspose2d: layers.conv_transpose2d,
+    CumulativeSum: pieces.cumulative_sum,
+    DeformConv2d: pieces.deform_conv2d,
+    DepthToSpace: pieces.depth_to_space,
+    Dequantize: pieces.dequantize,
     Dropout: maps.dropout,
+    Elementwise: functions.elementwise,
+    Embedding: pieces.embedding,
+    Expand: pieces.expand,
+    ExpandBatch: pieces.expand_batch,
     Flatten: maps.reshape,
+    GatherElements: pieces.gather_elements,
     GroupNorm: layers.group_norm,
+    InstanceNorm: layers.instance_norm,
     LayerNorm: layers.layer_norm,
     LearnedAdd: layers.learned_add,
     LearnedToken: maps.learned_token,
     Linear: layers.linear,
     LocalResponseNorm: layers.local_response_norm,
+    LogSoftmax: layers.log_softmax,
     MatMul: layers.matmul,
     Multiply: layers.multiply,
+    Pad: pieces.pad,
     Permute: maps.permute,
     Pool2d: maps.pool2d,
+    Quantize: pieces.quantize,
+    Reduce: pieces.reduce,
     Reshape: maps.reshape,
+    Resize: pieces.resize,
+    Slice: pieces.slice_,
     Softmax: layers.softmax,
+    SpaceToDepth: pieces.space_to_depth,
     SpatialShift: maps.spatial_shift,
     Split: maps.split,
+    Take: pieces.take,
+    Tile: pieces.tile,
+    TopK: pieces.top_k,
     Upsample: maps.upsample,
+    Where: functions.where,
 }
 
 #: Operators of ONNX 1.17 (2024): the first set whose pooling in ceiling mode leaves out windows that
@@ -91,7 +144,12 @@ OPSET, IR = 22, 10
 _MOST_BYTES = 2_000_000_000
 
 
-def to_onnx(graph: LayerGraph, weights: Mapping[str, Array], batch: int | None = None) -> Any:
+def to_onnx(
+    graph: LayerGraph,
+    weights: Mapping[str, Array],
+    batch: int | None = None,
+    metadata: Mapping[str, str] = MappingProxyType({}),
+) -> Any:
     """Return a network as an ``onnx.ModelProto``.
 
     Parameters
@@ -101,6 +159,8 @@ def to_onnx(graph: LayerGraph, weights: Mapping[str, Array], batch: int | None =
         Every parameter, and the statistics ``running_mean`` and ``running_var`` of batch norms.
     batch : int, optional
         Fixed batch size; open (dimension ``N``) if not given.
+    metadata : mapping of str to str
+        Written to ``metadata_props``, sorted by key.
 
     Raises
     ------
@@ -118,7 +178,10 @@ def to_onnx(graph: LayerGraph, weights: Mapping[str, Array], batch: int | None =
     size = sum(array.nbytes for array in sheet.arrays.values())
     if size > _MOST_BYTES:
         raise ExportError(f"{graph.name!r} has weights of {size} bytes, an ONNX file holds {_MOST_BYTES}")
-    return _model(onnx, graph, sheet, batch)
+    model = _model(onnx, graph, sheet, batch)
+    for key in sorted(metadata):
+        model.metadata_props.add(key=key, value=metadata[key])
+    return model
 
 
 def to_sheet(graph: LayerGraph, weights: Mapping[str, Array]) -> Sheet:
@@ -133,13 +196,17 @@ def to_sheet(graph: LayerGraph, weights: Mapping[str, Array]) -> Sheet:
 
 
 def write_onnx(
-    graph: LayerGraph, weights: Mapping[str, Array], path: str | Path, batch: int | None = None
+    graph: LayerGraph,
+    weights: Mapping[str, Array],
+    path: str | Path,
+    batch: int | None = None,
+    metadata: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Write a network to an ONNX file, which appears whole or not at all.
 
     Parameters
     ----------
-    graph, weights, batch
+    graph, weights, batch, metadata
         As for :func:`to_onnx`.
     path : str or Path
         Must end in ``.onnx``.
@@ -152,7 +219,7 @@ def write_onnx(
     file = Path(path)
     if file.suffix != ".onnx":
         raise UsageError(f"a network is written as .onnx, not as {file.name!r}")
-    data: bytes = to_onnx(graph, weights, batch).SerializeToString(deterministic=True)
+    data: bytes = to_onnx(graph, weights, batch, metadata).SerializeToString(deterministic=True)
     temporary = ""
     try:
         with tempfile.NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.", delete=False) as stream:

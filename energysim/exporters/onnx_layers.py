@@ -20,13 +20,17 @@ __all__ = [
     "batch_norm",
     "conv2d",
     "conv_transpose2d",
+    "conv_window",
     "group_norm",
+    "instance_norm",
     "layer_norm",
     "learned_add",
     "linear",
     "local_response_norm",
+    "log_softmax",
     "matmul",
     "multiply",
+    "parameter",
     "softmax",
 ]
 
@@ -34,14 +38,14 @@ __all__ = [
 LEAK = 0.01
 
 
-def _parameter(sheet: Sheet, site: Site, suffix: str, values: Array | None = None) -> str:
+def parameter(sheet: Sheet, site: Site, suffix: str, values: Array | None = None) -> str:
     """Add a parameter (or other values in its place) under its full name."""
     array = site.parameters[suffix] if values is None else values
     return sheet.array(f"{site.node.name}.{suffix}", np.ascontiguousarray(array, dtype=np.float32))
 
 
 def _bias(sheet: Sheet, site: Site) -> list[str]:
-    return [_parameter(sheet, site, "bias")] if "bias" in site.parameters else []
+    return [parameter(sheet, site, "bias")] if "bias" in site.parameters else []
 
 
 def _edges(padding: Pads) -> tuple[int, ...]:
@@ -52,8 +56,8 @@ def _edges(padding: Pads) -> tuple[int, ...]:
 
 def conv2d(sheet: Sheet, op: Any, site: Site) -> None:
     """Conv; weights (M, C/G, R, S) as they are."""
-    inputs = [*site.node.inputs, _parameter(sheet, site, "weight"), *_bias(sheet, site)]
-    sheet.call("Conv", site.node.name, inputs, _window(op))
+    inputs = [*site.node.inputs, parameter(sheet, site, "weight"), *_bias(sheet, site)]
+    sheet.call("Conv", site.node.name, inputs, conv_window(op))
 
 
 def conv_transpose2d(sheet: Sheet, op: Any, site: Site) -> None:
@@ -65,7 +69,7 @@ def conv_transpose2d(sheet: Sheet, op: Any, site: Site) -> None:
     m, c, r, s = site.parameters["weight"].shape
     grouped = site.parameters["weight"].reshape(op.groups, m // op.groups, c, r, s)
     turned = grouped.transpose(0, 2, 1, 3, 4).reshape(op.groups * c, m // op.groups, r, s)
-    inputs = [*site.node.inputs, _parameter(sheet, site, "weight", turned), *_bias(sheet, site)]
+    inputs = [*site.node.inputs, parameter(sheet, site, "weight", turned), *_bias(sheet, site)]
     ends, extra = [op.padding[1], op.padding[3]], list(op.output_padding)
     for axis in (0, 1):
         if extra[axis] >= op.stride[axis]:
@@ -75,11 +79,12 @@ def conv_transpose2d(sheet: Sheet, op: Any, site: Site) -> None:
             if extra[axis] >= op.stride[axis]:
                 raise site.refuse(f"an output padding of {extra[axis]} with a stride of {op.stride[axis]}")
     pads = (op.padding[0], op.padding[2], *ends)
-    attributes = {**_window(op), "pads": pads, "output_padding": tuple(extra)}
+    attributes = {**conv_window(op), "pads": pads, "output_padding": tuple(extra)}
     sheet.call("ConvTranspose", site.node.name, inputs, attributes)
 
 
-def _window(op: Any) -> dict[str, Attribute]:
+def conv_window(op: Any) -> dict[str, Attribute]:
+    """Return the attributes of a convolution's window."""
     return {
         "kernel_shape": op.window,
         "strides": op.stride,
@@ -93,10 +98,10 @@ def linear(sheet: Sheet, op: Any, site: Site) -> None:
     """Gemm on vectors, weights (M, F) as they are; MatMul and Add on sequences, weights turned to (F, M)."""
     name, bias = site.node.name, _bias(sheet, site)
     if len(site.inputs[0]) == 2:
-        inputs = [*site.node.inputs, _parameter(sheet, site, "weight"), *bias]
+        inputs = [*site.node.inputs, parameter(sheet, site, "weight"), *bias]
         sheet.call("Gemm", name, inputs, {"transB": 1})
         return
-    inputs = [*site.node.inputs, _parameter(sheet, site, "weight", site.parameters["weight"].T)]
+    inputs = [*site.node.inputs, parameter(sheet, site, "weight", site.parameters["weight"].T)]
     if not bias:
         sheet.call("MatMul", name, inputs)
         return
@@ -112,13 +117,13 @@ def batch_norm(sheet: Sheet, op: Any, site: Site) -> None:
     """BatchNormalization with stored statistics; scale 1 and shift 0 if the layer has none."""
     size = site.inputs[0][1]
     inputs = [*site.node.inputs, *_scale_and_shift(sheet, site, size)]
-    inputs += [_parameter(sheet, site, suffix) for suffix in ("running_mean", "running_var")]
+    inputs += [parameter(sheet, site, suffix) for suffix in ("running_mean", "running_var")]
     sheet.call("BatchNormalization", site.node.name, inputs, {"epsilon": op.epsilon})
 
 
 def _scale_and_shift(sheet: Sheet, site: Site, size: int) -> list[str]:
     plain = {"weight": np.ones(size, np.float32), "bias": np.zeros(size, np.float32)}
-    return [_parameter(sheet, site, s, site.parameters.get(s, values)) for s, values in plain.items()]
+    return [parameter(sheet, site, s, site.parameters.get(s, values)) for s, values in plain.items()]
 
 
 def layer_norm(sheet: Sheet, op: Any, site: Site) -> None:
@@ -131,6 +136,12 @@ def group_norm(sheet: Sheet, op: Any, site: Site) -> None:
     """GroupNormalization with a scale and a shift per channel (opset 21)."""
     inputs = [*site.node.inputs, *_scale_and_shift(sheet, site, site.inputs[0][1])]
     sheet.call("GroupNormalization", site.node.name, inputs, {"num_groups": op.groups, "epsilon": op.epsilon})
+
+
+def instance_norm(sheet: Sheet, op: Any, site: Site) -> None:
+    """InstanceNormalization."""
+    inputs = [*site.node.inputs, *_scale_and_shift(sheet, site, site.inputs[0][1])]
+    sheet.call("InstanceNormalization", site.node.name, inputs, {"epsilon": op.epsilon})
 
 
 def local_response_norm(sheet: Sheet, op: Any, site: Site) -> None:
@@ -176,6 +187,11 @@ def softmax(sheet: Sheet, op: Any, site: Site) -> None:
     sheet.call("Softmax", site.node.name, site.node.inputs, {"axis": op.axis})
 
 
+def log_softmax(sheet: Sheet, op: Any, site: Site) -> None:
+    """LogSoftmax along an axis."""
+    sheet.call("LogSoftmax", site.node.name, site.node.inputs, {"axis": op.axis})
+
+
 def add(sheet: Sheet, op: Any, site: Site) -> None:
     """Add, one after the other from the first to the last."""
     _chain(sheet, site, "Add")
@@ -195,4 +211,4 @@ def _chain(sheet: Sheet, site: Site, operator: str) -> None:
 
 def learned_add(sheet: Sheet, op: Any, site: Site) -> None:
     """Add of a parameter of one sample's shape."""
-    sheet.call("Add", site.node.name, [*site.node.inputs, _parameter(sheet, site, "weight")])
+    sheet.call("Add", site.node.name, [*site.node.inputs, parameter(sheet, site, "weight")])

@@ -9,6 +9,7 @@ from energysim.graph import (
     Concat,
     Conv2d,
     ConvTranspose2d,
+    DeformConv2d,
     LayerGraph,
     LearnedAdd,
     Linear,
@@ -83,8 +84,10 @@ def by_node(graph: LayerGraph, weights: Weights) -> dict[str, dict[str, Array]]:
 def dense_macs(node: Node, inputs: tuple[Array, ...], outputs: tuple[Array, ...]) -> int:
     """Return the multiply-adds of a node with all weights, zeros and padding included; 0 for others."""
     op, written = node.op, product(outputs[0].shape)
+    if op.category != "mac":
+        return 0
     read: Shape = inputs[0].shape
-    if isinstance(op, Conv2d):
+    if isinstance(op, Conv2d | DeformConv2d):
         return written * (read[1] // op.groups) * product(op.window)
     if isinstance(op, ConvTranspose2d):
         return product(read) * (op.out_channels // op.groups) * product(op.window)
@@ -104,6 +107,8 @@ def workspace_bytes(graph: LayerGraph, node: Node, itemsize: int) -> int:
         return 0
     if isinstance(op, Pool2d):
         return 3 * 8 * product(graph.output_shapes(node)[0][2:])
+    if isinstance(op, DeformConv2d):  # samples of one tap, places and shares
+        return 4 * itemsize * product(shapes[0][:2]) * product(graph.output_shapes(node)[0][2:])
     size = itemsize * max(product(s) for s in graph.output_shapes(node))
     if isinstance(op, Add | Multiply | LearnedAdd | BatchNorm):
         return 2 * size

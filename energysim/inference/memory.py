@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from energysim.graph import Dropout, Flatten, LayerGraph, Node, Permute, Reshape, Split
+from energysim.graph import Dropout, Flatten, LayerGraph, Node, Permute, Reshape, Slice, Split
 
 __all__ = ["dead_after", "most_bytes", "owners"]
 
 #: Operators whose outputs are views of their input (a reshape only where the input lies in order).
-VIEWS = (Dropout, Flatten, Permute, Reshape, Split)
+VIEWS = (Dropout, Flatten, Permute, Reshape, Slice, Split)
 
 
 def owners(graph: LayerGraph) -> dict[str, str]:
@@ -57,7 +57,7 @@ def most_bytes(graph: LayerGraph, itemsize: Callable[[str], int], workspace: Cal
     owner = owners(graph)
     size = {name: tensor.elements * itemsize(name) for name, tensor in graph.tensors.items()}
     for node in graph.nodes:
-        if isinstance(node.op, Dropout | Permute | Split):
+        if isinstance(node.op, Dropout | Permute | Slice | Split):
             size.update(dict.fromkeys(node.outputs, 0))
     users: dict[str, set[str]] = {}
     live = set(graph.inputs)

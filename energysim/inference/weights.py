@@ -102,6 +102,8 @@ def value_problems(name: str, shape: Shape, array: object) -> list[str]:
     if array.shape != shape:
         return [f"{name!r} has shape {text(array.shape) or 'of one number'}, the network needs {text(shape)}"]
     # A sum is not finite if an element is not; only if it overflowed the elements are looked at.
+    if name.endswith(".value"):  # of a constant, which may mask with infinity
+        return [f"{name!r} holds NaN"] if np.isnan(array).any() else []
     with np.errstate(all="ignore"):
         total = array.sum(dtype=np.float64)
     if not math.isfinite(total) and not np.isfinite(array).all():

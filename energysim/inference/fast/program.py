@@ -139,7 +139,9 @@ class Program:
 
     def _views(self, stage: Stage) -> bool:
         """Whether a stage writes nothing because its outputs are views of its inputs."""
-        return all(self.storage.same_memory(stage.inputs[0], t) for t in stage.last.outputs)
+        return bool(stage.inputs) and all(
+            self.storage.same_memory(stage.inputs[0], t) for t in stage.last.outputs
+        )
 
     def _convolution(self, stage: Stage, path: Path, shares: list[Share]) -> list[list[Call]]:
         source = self.storage.planes_of(stage.inputs[0])

@@ -14,7 +14,7 @@ import numpy as np
 from energysim.graph import Activation, Add, Dropout, LearnedAdd, Multiply
 from energysim.inference.reference.types import Array, Parameters
 
-__all__ = ["FUNCTIONS", "activation", "add", "dropout", "learned_add", "multiply"]
+__all__ = ["FUNCTIONS", "activation", "add", "dropout", "erf", "learned_add", "multiply"]
 
 _erf = np.frompyfunc(math.erf, 1, 1)
 
@@ -29,10 +29,14 @@ def _relu6(x: Array) -> Array:
     return np.asarray(np.clip(x, 0, 6))
 
 
+def erf(x: Array) -> Array:
+    """Return the error function of each element."""
+    return np.asarray(_erf(x.astype(np.float64)), dtype=np.float64).astype(x.dtype)
+
+
 def _gelu(x: Array) -> Array:
     exact = x.astype(np.float64)
-    below = np.asarray(_erf(exact / math.sqrt(2)), dtype=np.float64)
-    return np.asarray(0.5 * exact * (1 + below), dtype=x.dtype)
+    return np.asarray(0.5 * exact * (1 + erf(exact / math.sqrt(2))), dtype=x.dtype)
 
 
 #: Name of an activation -> function of an array of any shape.
