@@ -1,4 +1,4 @@
-"""The committed answers of PyTorch: an independent oracle in every run, without PyTorch."""
+"""The committed answers of PyTorch and onnxruntime: an independent oracle in every run, without either."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from golden_networks import NETWORKS, prepared
+from imported_cases import IMPORTED, NOT_ALONE, arrays
 from operator_cases import CASES
 
 from energysim.graph import Node
@@ -16,6 +17,7 @@ from energysim.inference.reference import OPERATORS, run_operator
 
 FOLDER = Path(__file__).parent.parent / "data" / "golden"
 OPERATOR_ARRAYS = dict(np.load(FOLDER / "operators.npz"))
+IMPORTED_OUTPUTS = dict(np.load(FOLDER / "imported.npz"))
 OUTPUTS = dict(np.load(FOLDER / "networks.npz"))
 
 
@@ -26,7 +28,9 @@ def of_case(name: str, kind: str) -> tuple[Any, ...]:
 
 def test_every_operator_has_a_golden_case() -> None:
     assert {key.partition("/")[0] for key in OPERATOR_ARRAYS} == set(CASES)
-    assert {type(op) for op, _ in CASES.values()} == set(OPERATORS)
+    cases = [*CASES.values(), *IMPORTED.values()]
+    assert {type(op) for op, _ in cases} | set(NOT_ALONE) == set(OPERATORS)
+    assert {key.partition("/")[0] for key in IMPORTED_OUTPUTS} == set(IMPORTED) - {"quantize_odd"}
     assert set(OUTPUTS) == set(NETWORKS)
 
 
@@ -41,6 +45,24 @@ def test_operators(name: str) -> None:
     for a, b in zip(found, wanted, strict=True):
         assert a.shape == b.shape
         assert np.abs(a - b).max() <= 2e-6 * max(1.0, float(np.abs(b).max()))
+
+
+@pytest.mark.parametrize("name", [name for name in IMPORTED if name != "quantize_odd"])
+def test_imported_operators(name: str) -> None:
+    inputs, parameters = arrays(name)
+    found = run_operator(Node(name, IMPORTED[name][0], ("x",), ("y",)), inputs, parameters)
+    for i, a in enumerate(found):
+        wanted = IMPORTED_OUTPUTS[f"{name}/{i}"]
+        assert a.shape == wanted.shape
+        assert a.dtype == np.float32
+        assert np.abs(a - wanted).max() <= 2e-6 * max(1.0, float(np.abs(wanted).max()))
+
+
+def test_quantisation_to_any_width() -> None:
+    (x,), _ = arrays("quantize_odd")
+    (found,) = run_operator(Node("node", IMPORTED["quantize_odd"][0], ("x",), ("y",)), (x,), {})
+    for value, integer in zip(x.flat, found.flat, strict=True):
+        assert integer == min(max(round(float(np.float32(value) / np.float32(0.02))), -32), 31)
 
 
 @pytest.mark.parametrize("path", ["reference", "compact"])

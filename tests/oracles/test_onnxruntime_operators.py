@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from imported_cases import IMPORTED, NOT_ALONE
+from imported_cases import arrays as imported_arrays
 from onnxruntime_run import Array, one_node, run_onnxruntime
 from operator_cases import CASES, arrays
 
@@ -23,10 +25,8 @@ WITHOUT = {
     "local_response_norm_even": "odd",
     "quantize_odd": "integers of 6 bit",
 }
-#: Cases of which a graph of one node cannot be made: see below.
-NOT_ALONE = ("constant", "expand_batch")
-#: onnxruntime weighs cubic neighbours in float32, and adds up magnitudes in another order.
-LOOSE = ("resize_cubic", "resize_excluded", "reduce_l1")
+#: onnxruntime weighs cubic neighbours in float32, and adds up in another order.
+LOOSE = ("resize_cubic", "resize_excluded", "reduce_l1", "reduce_log_sum")
 #: Largest difference, in standard deviations of the output.
 CLOSE = 2e-6
 
@@ -46,17 +46,19 @@ def agree(
 
 
 def test_every_operator_has_a_case() -> None:
-    assert {type(op) for op, _ in CASES.values()} == set(WRITERS)
+    cases = [*CASES.values(), *IMPORTED.values()]
+    assert {type(op) for op, _ in cases} | set(NOT_ALONE) == set(WRITERS)
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if name not in NOT_ALONE])
+@pytest.mark.parametrize("name", [*CASES, *IMPORTED])
 def test_cases(name: str) -> None:
-    inputs, parameters = arrays(name)
+    op = (CASES | IMPORTED)[name][0]
+    inputs, parameters = arrays(name) if name in CASES else imported_arrays(name)
     if name in WITHOUT:
         with pytest.raises(ExportError, match=rf"^node 'node' \(.*{WITHOUT[name]}"):
-            agree(CASES[name][0], inputs, parameters)
+            agree(op, inputs, parameters)
     else:
-        agree(CASES[name][0], inputs, parameters, 1e-5 if name.startswith(LOOSE) else CLOSE)
+        agree(op, inputs, parameters, 1e-5 if name.startswith(LOOSE) else CLOSE)
 
 
 def test_constants_and_their_batch() -> None:
