@@ -19,7 +19,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from fractions import Fraction
@@ -28,7 +28,8 @@ from typing import Any
 
 from energysim.errors import DensityError, near_miss
 from energysim.graph import Dropout, LayerGraph, Tensor
-from energysim.measured import check_measured, counts_schema, measured_schema, read_counts
+from energysim.graph.shapes import text as shape_text
+from energysim.measured import Measured, counts_schema, measured_schema, read_counts, read_measured
 from energysim.units import exact_fraction
 
 __all__ = ["SCHEMA", "Zeros", "ZerosSource", "activations_schema", "apply_zeros", "describe", "read_zeros"]
@@ -55,12 +56,15 @@ class Zeros:
         Along axis 1, if given.
     exact : bool
         Whether the pattern is a name and nothing else.
+    measured : Measured
+        What a profile ran, if these are its numbers.
     """
 
     pattern: str
     fraction: Fraction
     per_channel: tuple[Fraction, ...] = ()
     exact: bool = False
+    measured: Measured = field(default_factory=Measured)
 
 
 def read_zeros(given: ZerosSource) -> tuple[Zeros, ...]:
@@ -94,12 +98,14 @@ def read_zeros(given: ZerosSource) -> tuple[Zeros, ...]:
 
 def describe(zeros: tuple[Zeros, ...]) -> str:
     """Return in a few words what was given: equal words for equal zeros, whatever file they stood in."""
+    ways = dict.fromkeys(str(z.measured) for z in zeros)
+    measured = "".join(f", measured on {way}" for way in ways if way)
     if len(zeros) <= 3 and not any(z.per_channel for z in zeros):
         names = {"*": "all but the input"}
         told = [f"{float(z.fraction):.6g} of {names.get(z.pattern, z.pattern)}" for z in zeros]
-        return ", ".join(told) or "none known"
+        return f"{', '.join(told) or 'none known'}{measured}"
     text = ";".join(f"{z.pattern}={z.fraction},{','.join(map(str, z.per_channel))}" for z in zeros)
-    return f"{len(zeros)} names given, digest {hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return f"{len(zeros)} names given, digest {hashlib.sha256(text.encode()).hexdigest()[:12]}{measured}"
 
 
 def apply_zeros(graph: LayerGraph, zeros: tuple[Zeros, ...]) -> LayerGraph:
@@ -108,10 +114,18 @@ def apply_zeros(graph: LayerGraph, zeros: tuple[Zeros, ...]) -> LayerGraph:
     Raises
     ------
     DensityError
-        A name that matches no tensor (the nearest is offered), or channels that do not fit.
+        Numbers that were measured on another network or input, a name that matches no tensor (the
+        nearest is offered), or channels that do not fit.
     """
+    shape = shape_text(graph.tensor(graph.inputs[0]).shape[1:])
     named: dict[str, Zeros] = {}
     for one in zeros:
+        other = one.measured.elsewhere(graph.name, shape)
+        if other is not None:
+            raise DensityError(
+                f"activations: they were measured on {other}, not on {graph.name} {shape}: profile that, or "
+                "take the section measured out of the file"
+            )
         matches = [name for name in graph.tensors if _matches(graph, one, name)]
         if not matches:
             hint = near_miss(one.pattern, graph.tensors)
@@ -237,9 +251,9 @@ def _read_file(name: str) -> tuple[Zeros, ...]:
             raise DensityError(
                 f"{name}: unknown key {_short(key)}{near_miss(key, _SECTIONS)} ({', '.join(_SECTIONS)})"
             )
-    check_measured(name, data.get("measured", {}))
+    measured = read_measured(name, data.get("measured", {}))
     return tuple(
-        _zeros(tensor, f"{name}: tensor {tensor!r}", value, exact=True)
+        replace(_zeros(tensor, f"{name}: tensor {tensor!r}", value, exact=True), measured=measured)
         for tensor, value in data["tensors"].items()
     )
 

@@ -13,6 +13,7 @@ nothing but people reads them. The file's section ``measured`` says what was run
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any
 
@@ -22,25 +23,50 @@ __all__ = [
     "COUNT_KEYS",
     "MEASURED_KEYS",
     "SIZE_KEYS",
-    "check_measured",
+    "Measured",
     "counts_schema",
     "measured_schema",
     "read_counts",
+    "read_measured",
 ]
 
 COUNT_KEYS = ("zeros", "elements", "zeros_per_channel", "sizes")
 SIZE_KEYS = ("zeros", "dense", "bitmap", "rlc")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was run to measure: the section ``measured`` of a file, as far as it says.
+
+    Attributes
+    ----------
+    model, input : str
+        Name of the network, and shape of a sample.
+    images : int
+    data, normalisation, weights, mode, zeros : str
+        In words.
+    """
+
+    model: str = ""
+    input: str = ""
+    images: int = 0
+    data: str = ""
+    normalisation: str = ""
+    weights: str = ""
+    mode: str = ""
+    zeros: str = ""
+
+    def elsewhere(self, model: str, input: str) -> str | None:
+        """Return on what it was measured, if that was another network or another input."""
+        own = self.model or model, self.input or input
+        return None if own == (model, input) else " ".join(own)
+
+    def __str__(self) -> str:
+        return ", ".join(filter(None, (self.data, self.weights)))
+
+
 #: Key -> type of the section on what was run.
-MEASURED_KEYS: dict[str, type] = {
-    "model": str,
-    "input": str,
-    "images": int,
-    "data": str,
-    "normalisation": str,
-    "weights": str,
-    "mode": str,
-    "zeros": str,
-}
+MEASURED_KEYS: dict[str, type] = {f.name: type(f.default) for f in fields(Measured)}
 
 
 def read_counts(where: str, value: Mapping[str, Any]) -> tuple[Fraction, tuple[Fraction, ...]]:
@@ -76,8 +102,14 @@ def read_counts(where: str, value: Mapping[str, Any]) -> tuple[Fraction, tuple[F
     return Fraction(zeros, elements), tuple(Fraction(c, size) for c in each)
 
 
-def check_measured(where: str, value: Any) -> None:
-    """Raise DensityError unless this is a section on what was run."""
+def read_measured(where: str, value: Any) -> Measured:
+    """Return the section on what was run.
+
+    Raises
+    ------
+    DensityError
+        If it is none.
+    """
     if not isinstance(value, Mapping):
         raise DensityError(f"{where}: measured is an object")
     _known(f"{where}: measured", value, MEASURED_KEYS)
@@ -85,6 +117,7 @@ def check_measured(where: str, value: Any) -> None:
         if type(item) is not MEASURED_KEYS[key]:
             what = "a text" if MEASURED_KEYS[key] is str else "a whole number"
             raise DensityError(f"{where}: measured: {key} is {what}")
+    return Measured(**value)
 
 
 def counts_schema() -> dict[str, Any]:

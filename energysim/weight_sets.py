@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from energysim.data import Data
-from energysim.data.npz import read_npy, reading
-from energysim.errors import DataError, WeightsError
+from energysim.errors import UsageError, WeightsError, near_miss
 from energysim.graph import LayerGraph
-from energysim.inference import calibrate, check_weights, load_weights, random_images, random_weights
+from energysim.inference import calibrate, load_weights, random_images, random_weights, weight_groups
 from energysim.inference.base import Images
 from energysim.inference.weights import FloatArray
 from energysim.resources import data_folder
@@ -25,6 +23,8 @@ RANDOM = "random"
 _SUFFIXES = (".npz", ".safetensors")
 #: Images that batch norms of random weights are calibrated on.
 _CALIBRATION = 8
+#: Files that a message names.
+_LISTED = 8
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,7 @@ class WeightSet:
         """
         if self.file is None:
             return calibrate(graph, random_weights(graph, self.seed), self._calibration(graph, data))
-        if not self.group:
-            return load_weights(self.file, graph)
-        return check_weights(graph, _read_group(self.file, self.group), f"{self.file}, {self.group}")
+        return load_weights(self.file, graph, self.group)
 
     def _calibration(self, graph: LayerGraph, data: Data) -> Images:
         """A few images of the data; other random ones if these are random, or too few."""
@@ -93,21 +91,24 @@ def weight_sets(
 
     Raises
     ------
+    UsageError
+        If random weights are asked for beside others.
     WeightsError
-        If a folder holds none for this scheme, or a file cannot be read.
+        If there is no such file or folder, or a folder holds none for this scheme.
     """
     if not given and model is not None:
         shipped = shipped_folder(model)
         given = [] if shipped is None else [shipped]
     if not given or [str(item) for item in given] == [RANDOM]:
         return (WeightSet(f"random weights of seed {seed}, He-scaled, batch norm calibrated", seed=seed),)
+    if RANDOM in map(str, given):
+        raise UsageError("random weights stand alone: give random, or files and folders")
     found: list[WeightSet] = []
-    for item in map(Path, given):
-        for path in _in_folder(item, scheme) if item.is_dir() else [item]:
-            groups = _groups(path)
-            found += [WeightSet(f"file {path.name!r}, {name}", path, name) for name in groups] or [
-                WeightSet(f"file {path.name!r}", path)
-            ]
+    for path in (path for item in given for path in _files(item, scheme)):
+        groups = weight_groups(path)
+        found += [WeightSet(f"file {path.name!r}, {name}", path, name) for name in groups] or [
+            WeightSet(f"file {path.name!r}", path)
+        ]
     return tuple(found)
 
 
@@ -127,44 +128,25 @@ def file_stem(scheme: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "_", scheme).strip("_")
 
 
+def _files(given: str | Path, scheme: str) -> list[Path]:
+    """Return the files that a path stands for."""
+    name, path = str(given), Path(given)
+    if not name or not path.exists():
+        hint = near_miss(name, [RANDOM]) if name else f"; write a file, a folder or {RANDOM}"
+        raise WeightsError(f"weights {name!r} cannot be read: no such file or folder{hint}")
+    return _in_folder(path, scheme) if path.is_dir() else [path]
+
+
 def _in_folder(folder: Path, scheme: str) -> list[Path]:
     stem = file_stem(scheme)
     files = sorted(path for path in folder.iterdir() if path.suffix in _SUFFIXES and path.is_file())
     found = [path for path in files if path.name.split(".", 1)[0] == stem]
     if not found:
-        there = ", ".join(path.name for path in files) or "nothing"
+        names = [path.name for path in files]
+        there = ", ".join(names[:_LISTED]) or "nothing"
+        there += f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
         raise WeightsError(
-            f"folder {folder.name!r} holds no weights of {scheme}: {stem}.npz is needed, there is {there} "
+            f"folder {str(folder)!r} holds no weights of {scheme}: {stem}.npz is needed, there is {there} "
             "(--weights random takes random ones)"
         )
-    return found
-
-
-def _groups(path: Path) -> list[str]:
-    """Return the sets in a file by name; none if it is a single one, or no such file."""
-    try:
-        with zipfile.ZipFile(path) as box:
-            names = box.namelist()
-    except (OSError, zipfile.BadZipFile):
-        return []  # told where it is read
-    groups = list(dict.fromkeys(name.partition("/")[0] for name in names if "/" in name))
-    if groups and not all("/" in name for name in names):
-        raise WeightsError(
-            f"{path}: some of its arrays belong to a set (such as {groups[0]!r}), some to none"
-        )
-    return groups
-
-
-def _read_group(path: Path, group: str) -> dict[str, FloatArray]:
-    found = {}
-    try:
-        with reading(path), zipfile.ZipFile(path) as box:
-            for member in box.infolist():
-                own, _, name = member.filename.partition("/")
-                if own == group:
-                    with box.open(member) as stream:
-                        array = read_npy(path, stream, member.file_size, repr(member.filename))
-                    found[name.removesuffix(".npy")] = array
-    except DataError as error:
-        raise WeightsError(str(error)) from None
     return found

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-__all__ = ["Target", "estimate_options", "output_options", "read_shape"]
+__all__ = ["Target", "estimate_options", "output_options", "read_shape", "run_options"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -61,6 +62,36 @@ estimate_options = _stack(
     click.option("--allow-unknown", is_flag=True, help="Leave operators of unknown cost out, and say so."),
 )
 
+run_options = _stack(
+    click.option(
+        "--weights",
+        multiple=True,
+        metavar="PATH",
+        help=".npz or safetensors file, a folder of them, or random.",
+    ),
+    click.option("--seed", type=int, default=0, show_default=True, help="Of random weights and images."),
+    click.option(
+        "--data",
+        default="random",
+        show_default=True,
+        metavar="DATA",
+        help="random, digits, an .npz of images and labels, a CIFAR-10 .bin, or a folder of images.",
+    ),
+    click.option(
+        "--inputs", type=int, metavar="N", help="Number of images; by default 8 random, else up to 400."
+    ),
+    click.option("--normalise", metavar="RULE", help="none, cifar10, imagenet, or MEAN,STD."),
+    click.option(
+        "--mode",
+        type=click.Choice(["float32", "int8", "int16"]),
+        default="float32",
+        show_default=True,
+        help="Numbers the network runs on.",
+    ),
+    click.option("--input", "shape", metavar="CxHxW", help="Shape of one sample, e.g. 3x64x64."),
+    click.option("--classes", type=int, help="Number of classes."),
+)
+
 output_options = _stack(
     click.option(
         "--format",
@@ -110,6 +141,9 @@ class Target:
             raise UsageError(f"{output}: cannot be written: it is a directory")
         if not output.parent.is_dir():
             raise UsageError(f"{output}: cannot be written: there is no directory {str(output.parent)!r}")
+        place = output if output.exists() else output.parent
+        if not os.access(place, os.W_OK):
+            raise UsageError(f"{output}: cannot be written: no permission to write to {str(place)!r}")
 
     def put(self, render: Callable[[str], str]) -> None:
         """Print what ``render`` makes of the format, or write it to the file in one step."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from energysim.cli.options import Target, output_options, read_shape
+from energysim.cli.options import Target, output_options, read_shape, run_options
 from energysim.cli.progress import Progress
 
 __all__ = ["command"]
@@ -18,30 +18,7 @@ __all__ = ["command"]
 @click.option(
     "--sparsity", "-s", default="dense", show_default=True, metavar="SCHEME", help="The form that is run."
 )
-@click.option(
-    "--weights", multiple=True, metavar="PATH", help=".npz or safetensors file, or a folder of them."
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Of random weights and images.")
-@click.option(
-    "--data",
-    default="random",
-    show_default=True,
-    metavar="DATA",
-    help="random, digits, an .npz of images, a CIFAR-10 .bin, or a folder of images.",
-)
-@click.option(
-    "--inputs", type=int, metavar="N", help="Number of images; by default 8 random, else up to 400."
-)
-@click.option("--normalise", metavar="RULE", help="none, cifar10, imagenet, or MEAN,STD.")
-@click.option(
-    "--mode",
-    type=click.Choice(["float32", "int8", "int16"]),
-    default="float32",
-    show_default=True,
-    help="Numbers the network runs on.",
-)
-@click.option("--input", "shape", metavar="CxHxW", help="Shape of one sample, e.g. 3x64x64.")
-@click.option("--classes", type=int, help="Number of classes.")
+@run_options
 @output_options
 def command(
     model: str,

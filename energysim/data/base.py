@@ -147,7 +147,7 @@ def checked_data(graph: LayerGraph, data: Data) -> Data:
     assert not isinstance(images, dict)
     finite = np.isfinite(images).reshape(len(images), -1).all(axis=1)
     if not finite.all():
-        raise DataError(f"{data.source}: image {int(np.argmin(finite))} holds NaN or infinity")
+        raise DataError(f"{data.source}: image {int(np.argmin(finite))} holds NaN or infinity (in float32)")
     return data
 
 

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from energysim.data.base import Data, checked_data, checked_image_shape, checked_labels, chosen
 from energysim.data.normalise import NONE, Normalisation
-from energysim.data.npz import pixels_of, read_npy, reading
+from energysim.data.npz import pixels_of
 from energysim.errors import DataError
 from energysim.graph import LayerGraph
+from energysim.npz import ArrayReader
 
 __all__ = ["folder_data", "read_pnm"]
 
@@ -51,7 +52,8 @@ def folder_data(
     for number in used:
         pixels, how = _image(files[number])
         checked_image_shape(graph, str(files[number]), pixels.shape)
-        found.append(pixels.astype(np.float32))
+        with np.errstate(over="ignore"):  # told below, as infinity
+            found.append(pixels.astype(np.float32))
         ways[how] = None
     rule = normalisation or NONE
     named = None
@@ -72,7 +74,7 @@ def folder_data(
 
 def _listed(path: Path) -> tuple[list[Path], list[int], list[str]]:
     """Return files, the class of each, and the names of the classes."""
-    with reading(path):
+    with _reader(path).reading():
         entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
         folders = [entry for entry in entries if entry.is_dir()]
         if not folders:
@@ -97,12 +99,15 @@ def _accepted(files: list[Path]) -> list[Path]:
 
 def _image(file: Path) -> tuple[NDArray[Any], str]:
     """Return an image (C, H, W), and what was done to its pixels."""
-    with reading(file):
-        if file.suffix.lower() != ".npy":
-            return read_pnm(file), "pixels divided by the largest value of their file"
-        with file.open("rb") as stream:
-            array = read_npy(file, stream, file.stat().st_size, "the array")
-    return pixels_of(file, array)
+    reader = _reader(file)
+    if file.suffix.lower() == ".npy":
+        return pixels_of(file, reader.single())
+    with reader.reading():
+        return read_pnm(file), "pixels divided by the largest value of their file"
+
+
+def _reader(path: Path) -> ArrayReader:
+    return ArrayReader(path, "images", DataError, _ACCEPTED)
 
 
 def read_pnm(file: Path) -> NDArray[np.float64]:

@@ -12,11 +12,14 @@ from energysim.data.normalise import Normalisation, read_normalisation
 from energysim.data.npz import npz_data
 from energysim.errors import DataError, UsageError, near_miss
 from energysim.graph import LayerGraph
+from energysim.graph.shapes import product
 
 __all__ = ["MOST", "RANDOM", "load_data"]
 
 #: Random images, and images of a file, unless it is said how many.
 RANDOM, MOST = 8, 400
+#: The most bytes that images may take up.
+_ROOM = 1 << 33
 _NAMES = ("random", "digits")
 _ACCEPTED = (
     "random, digits (digits:train, digits:validation), an .npz of images and labels, "
@@ -57,6 +60,7 @@ def load_data(
         raise UsageError(f"the number of inputs is at least 1, not {count!r}")
     if type(seed) is not int or not 0 <= seed < 2**64:
         raise UsageError(f"a seed is a whole number from 0 to 2**64 - 1, not {seed!r}")
+    _check_room(graph, count or 0)
     rule = None if normalise is None else read_normalisation(normalise)
     name = str(text)
     head, colon, split = name.partition(":")
@@ -69,6 +73,16 @@ def load_data(
     return _from_path(name, graph, count, rule)
 
 
+def _check_room(graph: LayerGraph, count: int) -> None:
+    """Refuse more images than can be held at once."""
+    size = sum(4 * product(graph.tensor(name).shape[1:]) for name in graph.inputs)
+    if count * size > _ROOM:
+        raise UsageError(
+            f"{count} inputs of {graph.name!r} are {count * size / 1e9:.3g} GB in float32: all are held at "
+            f"once, {_ROOM // size} at most"
+        )
+
+
 def _random(graph: LayerGraph, count: int, seed: int) -> Data:
     from energysim.inference.calibration import random_images
 
@@ -77,6 +91,8 @@ def _random(graph: LayerGraph, count: int, seed: int) -> Data:
 
 
 def _from_path(name: str, graph: LayerGraph, count: int | None, rule: Normalisation | None) -> Data:
+    if not name:
+        raise UsageError(f"the data have no name ({_ACCEPTED})")
     path = Path(name)
     try:
         folder, file = path.is_dir(), path.is_file()

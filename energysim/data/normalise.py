@@ -45,7 +45,7 @@ class Normalisation:
             If it is for another number of channels.
         """
         if self == NONE:
-            return np.ascontiguousarray(images, dtype=np.float32)
+            return _float32(images)
         for values in (self.mean, self.std):
             if len(values) not in (1, images.shape[1]):
                 raise UsageError(
@@ -53,7 +53,13 @@ class Normalisation:
                 )
         mean = np.array(self.mean, dtype=np.float64).reshape(-1, 1, 1)
         std = np.array(self.std, dtype=np.float64).reshape(-1, 1, 1)
-        return np.ascontiguousarray((images - mean) / std, dtype=np.float32)
+        return _float32((images - mean) / std)
+
+
+def _float32(images: NDArray[Any]) -> FloatArray:
+    """Return float32 numbers in C order; what is beyond them becomes infinity, for others to tell."""
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(images, dtype=np.float32)
 
 
 NONE = Normalisation()

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import warnings
 import zipfile
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from energysim.data.base import Data, checked_data, checked_image_shape, checked_labels, chosen
 from energysim.data.normalise import NONE, Normalisation
 from energysim.errors import DataError, near_miss
 from energysim.graph import LayerGraph
-from energysim.graph.shapes import product, text
+from energysim.graph.shapes import text
+from energysim.npz import ArrayReader
 
-__all__ = ["npz_data", "pixels_of", "read_npy", "reading"]
+__all__ = ["npz_data", "pixels_of"]
 
 _ARRAYS = ("images", "labels")
-#: What broken files make NumPy and zipfile raise (NotImplementedError: an unknown compression).
-_BROKEN = (
-    *(ValueError, EOFError, KeyError, MemoryError, NotImplementedError, OverflowError, RecursionError),
-    *(RuntimeError, SyntaxError, TypeError, Warning, zipfile.BadZipFile, zlib.error),
-)
+_ACCEPTED = "accepted are the arrays images (N, C, H, W) and, if there are any, labels (N,)"
 
 
 def npz_data(
@@ -47,16 +39,8 @@ def npz_data(
         The file cannot be read, is a pickle or holds one, is cut short; or images or labels do not
         fit the network, or hold NaN.
     """
-    with reading(path):
-        with path.open("rb") as stream:
-            start = stream.read(8)
-        _refuse_others(path, start)
-        with zipfile.ZipFile(path) as box:
-            arrays = {name: _member(path, box, member) for name, member in _members(path, box).items()}
+    arrays = _arrays(ArrayReader(path, "images", DataError, _ACCEPTED), graph)
     images = arrays["images"]
-    if images.ndim != 4:
-        raise DataError(f"{path}: images are an array (N, C, H, W), not {text(images.shape) or 'one number'}")
-    checked_image_shape(graph, str(path), images.shape[1:])
     used = chosen(len(images), count, str(path), most)
     labels = None
     if "labels" in arrays:
@@ -76,61 +60,23 @@ def pixels_of(path: Path, images: NDArray[Any]) -> tuple[NDArray[Any], str]:
     raise DataError(f"{path}: images are floating-point numbers or bytes (uint8), not {images.dtype}")
 
 
-@contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Turn whatever a broken file makes the readers raise into one message."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            yield
-    except DataError:
-        raise
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except _BROKEN as error:
-        what = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise DataError(f"{path}: the file is damaged or cut short ({what})") from None
-
-
-def read_npy(path: Path, stream: Any, size: int, name: str) -> NDArray[Any]:
-    """Return the array of an open ``.npy`` of so many bytes; its header is checked before it is read."""
-    version = npy.read_magic(stream)
-    if version not in ((1, 0), (2, 0)):
-        raise DataError(f"{path}: {name} has the array format {version}, readable are 1.0 and 2.0")
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, fortran, dtype = read(stream)
-    if dtype.hasobject:
-        raise DataError(f"{path}: {name} is a pickle, which could run any program: it is not opened")
-    length = product(shape) * dtype.itemsize
-    if length > size:
-        raise DataError(f"{path}: {name} is cut short: {length} bytes are announced, {size} are there")
-    data = stream.read(length)
-    if len(data) != length:
-        raise DataError(f"{path}: {name} is cut short")
-    found = np.frombuffer(data, dtype=dtype)
-    return found.reshape(shape[::-1]).T if fortran else found.reshape(shape)
-
-
-def _refuse_others(path: Path, start: bytes) -> None:
-    if not start:
-        raise DataError(f"{path}: the file is empty")
-    if start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
-        raise DataError(f"{path}: this is a pickle, which could run any program: it is not opened")
-    if start[:2] != b"PK":
-        raise DataError(f"{path}: this is no .npz file (arrays images and, if there are any, labels)")
-
-
-def _members(path: Path, box: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """Return the members of the two arrays by name."""
-    found = {info.filename.removesuffix(".npy"): info for info in box.infolist()}
-    for name in found:
-        if name not in _ARRAYS:
-            raise DataError(f"{path}: unknown array {name!r}{near_miss(name, _ARRAYS)} (images, labels)")
-    if "images" not in found:
-        raise DataError(f"{path}: it has no array 'images'")
-    return found
-
-
-def _member(path: Path, box: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
-    with box.open(member) as stream:
-        return read_npy(path, stream, member.file_size, repr(member.filename.removesuffix(".npy")))
+def _arrays(reader: ArrayReader, graph: LayerGraph) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a file, once it is clear that the network takes such images."""
+    with reader.reading(), reader.path.open("rb") as stream:
+        start = stream.read(16)
+        reader.refuse_others(start)
+        if start[:2] != b"PK":
+            reader.refuse("this is no .npz file")
+        with zipfile.ZipFile(stream) as box:
+            headers = reader.headers(box)
+            for name in headers:
+                if name not in _ARRAYS:
+                    reader.refuse(f"unknown array {name!r}{near_miss(name, _ARRAYS)}")
+            if "images" not in headers:
+                reader.refuse("it has no array 'images'")
+            shape = headers["images"].shape
+            if len(shape) != 4:
+                told = text(shape) or "one number"
+                raise DataError(f"{reader.path}: images are an array (N, C, H, W), not {told}")
+            checked_image_shape(graph, str(reader.path), shape[1:])
+            return {name: reader.array(box, header) for name, header in headers.items()}

@@ -7,7 +7,7 @@
 from energysim.inference.calibration import calibrate, random_images
 from energysim.inference.counter import Executed, MacCounter
 from energysim.inference.plan import Plan, plan
-from energysim.inference.weight_files import load_weights, save_weights
+from energysim.inference.weight_files import load_weights, save_weights, weight_groups
 from energysim.inference.weights import check_weights, expected_weights, masked, random_weights
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "random_images",
     "random_weights",
     "save_weights",
+    "weight_groups",
 ]

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-import warnings
 import zipfile
-import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -31,15 +28,14 @@ from energysim.inference.weights import (
     name_problems,
     raise_problems,
 )
+from energysim.npz import ArrayReader
 
-__all__ = ["load_weights", "save_weights"]
+__all__ = ["load_weights", "save_weights", "weight_groups"]
 
 _ACCEPTED = "accepted are .npz files and safetensors files of float32 arrays"
-#: Entries of an npz member: its header as read, and the member.
-_NpzEntries = dict[str, tuple[Shape, np.dtype[Any], zipfile.ZipInfo]]
 
 
-def load_weights(path: str | Path, graph: LayerGraph) -> dict[str, FloatArray]:
+def load_weights(path: str | Path, graph: LayerGraph, group: str = "") -> dict[str, FloatArray]:
     """Read the weights of a network from an ``.npz`` or safetensors file.
 
     Parameters
@@ -50,6 +46,8 @@ def load_weights(path: str | Path, graph: LayerGraph) -> dict[str, FloatArray]:
         :func:`~energysim.inference.weights.expected_weights`), no more and no fewer; only
         ``num_batches_tracked`` of a batch norm, which PyTorch writes beside its statistics, is left
         out.
+    group : str
+        Which set of an ``.npz`` file of several (see :func:`weight_groups`).
 
     Raises
     ------
@@ -58,16 +56,42 @@ def load_weights(path: str | Path, graph: LayerGraph) -> dict[str, FloatArray]:
         unpickled), is cut short or inconsistent; or names, shapes, types or values are not the
         network's.
     """
-    file = Path(path)
-    with _reading(file):
-        with file.open("rb") as stream:
+    reader = ArrayReader(Path(path), "weights", WeightsError, _ACCEPTED)
+    source = f"{path}, {group}" if group else str(path)
+    with reader.reading():
+        with reader.path.open("rb") as stream:
             start = stream.read(16)
-            _refuse_others(file, start)
+            _refuse_others(reader, start)
             if start[:2] == b"PK":
-                found = _from_npz(file, stream, graph)
+                found = _from_npz(reader, stream, graph, source, group)
             else:
-                found = _from_safetensors(file, stream, graph)
-        return check_weights(graph, found, str(file))
+                found = _from_safetensors(stream, graph, source)
+        return check_weights(graph, found, source)
+
+
+def weight_groups(path: str | Path) -> tuple[str, ...]:
+    """Return the names of the sets in an ``.npz`` file, the part of its arrays' names before a slash.
+
+    None if it holds a single set, or is no archive of arrays: ``load_weights`` tells what it is then.
+
+    Raises
+    ------
+    WeightsError
+        If only some of its arrays belong to a set.
+    """
+    try:
+        with zipfile.ZipFile(path) as box:
+            names = box.namelist()
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return ()
+    groups = tuple(dict.fromkeys(name.partition("/")[0] for name in names if "/" in name))
+    if not groups or not all(name.endswith(".npy") for name in names):
+        return ()
+    if not all("/" in name for name in names):
+        raise WeightsError(
+            f"{path}: some of its arrays belong to a set (such as {groups[0]!r}), some to none"
+        )
+    return groups
 
 
 def save_weights(path: str | Path, weights: Weights, compress: bool = False) -> None:
@@ -117,52 +141,13 @@ def save_weights(path: str | Path, weights: Weights, compress: bool = False) -> 
             Path(temporary).unlink(missing_ok=True)
 
 
-@contextmanager
-def _reading(file: Path) -> Iterator[None]:
-    """Turn whatever a broken file makes the readers raise into one message."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # numpy only warns of headers that it had to repair
-            yield
-    except WeightsError:
-        raise
-    except OSError as error:
-        raise WeightsError(f"weights {str(file)!r} cannot be read: {error.strerror or error}") from None
-    except (  # what NumPy and zipfile raise on broken files; NotImplementedError: an unknown compression
-        ValueError,
-        EOFError,
-        KeyError,
-        MemoryError,
-        NotImplementedError,
-        OverflowError,
-        RecursionError,
-        RuntimeError,
-        SyntaxError,
-        TypeError,
-        Warning,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        what = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise WeightsError(f"{file}: the file is damaged or cut short ({what})") from None
-
-
-def _refuse(file: Path, what: str) -> NoReturn:
-    raise WeightsError(f"{file}: {what}; {_ACCEPTED}")
-
-
-def _refuse_others(file: Path, start: bytes) -> None:
+def _refuse_others(reader: ArrayReader, start: bytes) -> None:
     """Name well-known kinds of files that are no weights for us, by their first bytes."""
-    if not start:
-        _refuse(file, "the file is empty")
-    if start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
-        _refuse(file, "this is a pickle, which could run any program: it is not opened")
+    reader.refuse_others(start)
     if start.startswith(npy.MAGIC_PREFIX):
-        _refuse(file, "this is a single array without a name")
-    if start.startswith(b"\x89HDF"):
-        _refuse(file, "this is an HDF5 file")
+        reader.refuse("this is a single array without a name")
     if start[:2] != b"PK" and (len(start) < 10 or start[8:9] != b"{"):
-        _refuse(file, "this is no weight file")
+        reader.refuse("this is no weight file")
 
 
 def _relevant(names: Mapping[str, object], graph: LayerGraph) -> list[str]:
@@ -180,60 +165,35 @@ def _check_header(name: str, shape: Shape, kind: str, needed: Shape) -> list[str
     return []
 
 
-def _check_headers(file: Path, graph: LayerGraph, headers: dict[str, tuple[Shape, str]]) -> None:
+def _check_headers(source: str, graph: LayerGraph, headers: dict[str, tuple[Shape, str]]) -> None:
     """Raise WeightsError unless the names, shapes and types of a file are the network's."""
     expected = expected_weights(graph)
     problems = name_problems(expected, headers)
     for name in expected:
         if name in headers:
             problems += _check_header(name, *headers[name], expected[name])
-    raise_problems(graph, str(file), problems)
+    raise_problems(graph, source, problems)
 
 
-def _from_npz(file: Path, stream: BinaryIO, graph: LayerGraph) -> dict[str, FloatArray]:
+def _from_npz(
+    reader: ArrayReader, stream: BinaryIO, graph: LayerGraph, source: str, group: str
+) -> dict[str, FloatArray]:
+    prefix = f"{group}/" if group else ""
     with zipfile.ZipFile(stream) as box:
-        members = _npz_entries(file, box)
-        kept = _relevant(members, graph)
-        _check_headers(file, graph, {n: (members[n][0], str(members[n][1])) for n in kept})
-        found = {}
-        for name in kept:
-            with box.open(members[name][2]) as member:
-                found[name] = np.ascontiguousarray(npy.read_array(member, allow_pickle=False))
-                if member.read(1):
-                    raise ValueError(f"bytes behind the array {name!r}")
-        return found
+        headers = {
+            name.removeprefix(prefix): header
+            for name, header in reader.headers(box).items()
+            if name.startswith(prefix)
+        }
+        kept = _relevant(headers, graph)
+        _check_headers(source, graph, {n: (headers[n].shape, str(headers[n].dtype)) for n in kept})
+        return {name: reader.array(box, headers[name]) for name in kept}
 
 
-def _npz_entries(file: Path, box: zipfile.ZipFile) -> _NpzEntries:
-    """Return the header of every member by name, without reading any array."""
-    found: _NpzEntries = {}
-    for member in box.infolist():
-        if member.filename.endswith(".pkl"):
-            _refuse(file, "this is a PyTorch file with a pickle inside, which could run any program")
-        name, dot, suffix = member.filename.rpartition(".")
-        if not dot or suffix != "npy":
-            _refuse(file, f"member {member.filename!r} is no array")
-        if name in found:
-            raise ValueError(f"two members {member.filename!r}")
-        with box.open(member) as stream:
-            version = npy.read_magic(stream)
-            if version not in ((1, 0), (2, 0)):
-                raise ValueError(f"array {name!r} has format {version}")
-            read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-            shape, _, dtype = read(stream)
-            rest = member.file_size - stream.tell()
-        if dtype.hasobject:
-            _refuse(file, f"array {name!r} is a pickle, which could run any program: it is not opened")
-        if product(shape) * dtype.itemsize > rest:
-            raise ValueError(f"array {name!r} is cut short")
-        found[name] = (shape, dtype, member)
-    return found
-
-
-def _from_safetensors(file: Path, stream: BinaryIO, graph: LayerGraph) -> dict[str, FloatArray]:
+def _from_safetensors(stream: BinaryIO, graph: LayerGraph, source: str) -> dict[str, FloatArray]:
     entries, origin = read_entries(stream)
     kept: dict[str, Entry] = {name: entries[name] for name in _relevant(entries, graph)}
-    _check_headers(file, graph, {name: (entry.shape, entry.kind) for name, entry in kept.items()})
+    _check_headers(source, graph, {name: (entry.shape, entry.kind) for name, entry in kept.items()})
     found = {}
     for name, entry in kept.items():
         stream.seek(origin + entry.begin)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import textwrap
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from energysim.profile.sizes import FORMATS, WIDTHS
-from energysim.report.tables import Column, cell_text, github, markdown_text, plain
+from energysim.report.layout import Page, Table
+from energysim.report.tables import Column, cell_text
 
 if TYPE_CHECKING:
     from energysim.profile.result import Profile, TensorProfile
 
 __all__ = ["render"]
-
-_WIDTH = 100
 
 
 def render(found: Profile, markdown: bool = False) -> str:
@@ -26,20 +24,7 @@ def render(found: Profile, markdown: bool = False) -> str:
         ("zeros", found.zeros),
     ]
     columns = _columns([_row(tensor, found.images) for tensor in found.tensors])
-    notes = _notes(found)
-    if markdown:
-        listed = [f"- {name}: {markdown_text(words)}" for name, words in heading]
-        told = [f"- {markdown_text(note)}" for note in notes]
-        lines = [f"## {markdown_text(title)}", "", *listed, "", github(columns), "", *told]
-    else:
-        listed = [line for name, words in heading for line in _wrapped(f"{name:9}{words}", 9)]
-        told = [line for note in notes for line in _wrapped(note, 2)]
-        lines = [cell_text(title), "", *listed, "", plain(columns), "", *told]
-    return "\n".join(lines) + "\n"
-
-
-def _wrapped(words: str, indent: int) -> list[str]:
-    return textwrap.wrap(cell_text(words), _WIDTH, subsequent_indent=" " * indent, break_on_hyphens=False)
+    return Page(title, heading, [Table("", columns)], _notes(found)).render(markdown)
 
 
 def _columns(rows: list[dict[tuple[str, str], str]]) -> list[Column]:

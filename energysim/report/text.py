@@ -5,15 +5,15 @@ Numbers are rounded and scaled; the machine formats hold them in full.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from energysim.report.blocks import BLOCKS, Line, columns, layer_lines, total_lines
+from energysim.report.layout import Page, Table
 from energysim.report.notes import notes
 from energysim.report.scales import factor, joules
-from energysim.report.tables import Column, cell_text, github, markdown_text, plain
+from energysim.report.tables import Column
 from energysim.report.totals import Totals
 from energysim.units import engineering
 
@@ -22,44 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = ["render"]
 
-_WIDTH = 100
-
 
 def render(report: Report, markdown: bool = False) -> str:
     """Return the whole report as text."""
-    return "\n".join(_markdown(report) if markdown else _plain(report)) + "\n"
-
-
-def _plain(report: Report) -> Iterator[str]:
-    yield from _wrapped(_title(report))
-    yield ""
-    for name, text in _heading(report):
-        yield from _wrapped(f"{name:10}{text}", 10)
-    for title, table, rules in _tables(report):
-        yield from ("", title, "", plain(table, rules))
-    yield ""
-    for note in notes(report):
-        yield from _wrapped(note)
-
-
-def _markdown(report: Report) -> Iterator[str]:
-    yield from (f"## {markdown_text(_title(report))}", "")
-    yield from (f"- {name}: {markdown_text(text)}" for name, text in _heading(report))
-    for title, table, _ in _tables(report):
-        yield from ("", f"### {markdown_text(title)}", "", github(table))
-    yield ""
-    yield from (f"- {markdown_text(note)}" for note in notes(report))
-
-
-def _wrapped(text: str, indent: int = 2) -> list[str]:
-    """The lines of a text, all but the first indented; words are never cut."""
-    return textwrap.wrap(
-        cell_text(text),
-        _WIDTH,
-        subsequent_indent=" " * indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    page = Page(_title(report), _heading(report), list(_tables(report)), list(notes(report)))
+    return page.render(markdown)
 
 
 def _title(report: Report) -> str:
@@ -84,15 +51,14 @@ def _heading(report: Report) -> list[tuple[str, str]]:
     ]
 
 
-def _tables(report: Report) -> Iterator[tuple[str, list[Column], tuple[int, ...]]]:
-    """Title, columns and rules of each table."""
+def _tables(report: Report) -> Iterator[Table]:
     lines, sums = layer_lines(report), total_lines(report)
     for block in BLOCKS:
         table, layers = columns(report, lines, sums, block.quantities)
-        yield block.title, table, (layers,)
+        yield Table(block.title, table, (layers,))
     if len(report.runs) > 1:
-        yield f"Reduction factors against {report.schemes[0]}", _factors(report, sums), ()
-    yield "Per image", _figures(report), ()
+        yield Table(f"Reduction factors against {report.schemes[0]}", _factors(report, sums))
+    yield Table("Per image", _figures(report))
 
 
 def _factors(report: Report, lines: list[Line]) -> list[Column]:

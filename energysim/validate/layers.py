@@ -103,10 +103,10 @@ def layer_checks(
             macs, bits = 0, 0
         problems += _problems(off, tolerances[not alone.counted])
         problems += _count_problems(alone, whole, macs * images)
-        if encoded != bits:
-            problems.append(f"its weights are encoded in {encoded} bits, the estimate stores {bits}")
         if broken is not None:
             problems.append(broken)
+        elif encoded != bits:
+            problems.append(f"its weights are encoded in {encoded} bits, the estimate stores {bits}")
         rows.append(
             LayerCheck(
                 node=node.name,

@@ -108,6 +108,8 @@ def validate(
     if winograd and path != "fast":
         raise UsageError("transforms are for the fast path")
     graph = load_model(model, input, classes, 1)
+    if not any(node.op.category == "mac" for node in graph):
+        raise UsageError(f"{graph.name!r} has no layer that multiplies: there is nothing to validate")
     spec = hardware if isinstance(hardware, Hardware) else load_hardware(hardware)
     widths = read_widths(bits, (spec.weight_bits, spec.activation_bits, spec.accumulator_bits))
     (dense,) = parse_schemes("dense")

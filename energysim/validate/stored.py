@@ -77,10 +77,18 @@ def encoded_bits(
         encoded = storage.encode(values, bits, mask)
         if len(encoded.data) * 8 - encoded.header_bits - encoded.payload_bits not in range(8):
             raise CheckFailedError(f"{len(encoded.data)} bytes do not hold {encoded.payload_bits} bits")
-        if storage.lossless and not np.array_equal(storage.decode(encoded.data), values):
+        if storage.lossless and not np.array_equal(_decoded(storage, encoded.data), values):
             raise CheckFailedError("the encoded bytes do not give back the weights")
         total += encoded.payload_bits
     return total
+
+
+def _decoded(storage: StorageFormat, data: bytes) -> NDArray[np.int32]:
+    """Return what the bytes hold; bytes of our own that cannot be read are no bad input."""
+    try:
+        return storage.decode(data)
+    except FormatError as error:
+        raise CheckFailedError(f"the encoded bytes cannot be read back: {error}") from None
 
 
 def _parts(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from energysim.report.layout import Page, Table
 from energysim.report.scales import joules
-from energysim.report.tables import Column, cell_text, github, markdown_text, plain
+from energysim.report.tables import Column, cell_text
 from energysim.units import engineering
 
 if TYPE_CHECKING:
@@ -16,44 +16,13 @@ if TYPE_CHECKING:
 
 __all__ = ["render"]
 
-_WIDTH = 100
 _LEFT = ("layer", "kernel", "format", "scheme", "weights", "")
 
 
 def render(found: Validation, markdown: bool = False) -> str:
     """Return the whole result as text."""
-    return "\n".join(_markdown(found) if markdown else _plain(found)) + "\n"
-
-
-def _plain(found: Validation) -> Iterator[str]:
-    yield from _wrapped(_title(found))
-    yield ""
-    for name, words in _heading(found):
-        yield from _wrapped(f"{name:11}{words}", 11)
-    for title, columns in _tables(found):
-        yield from ("", title, "", plain(columns))
-    yield ""
-    for note in _notes(found):
-        yield from _wrapped(note)
-
-
-def _markdown(found: Validation) -> Iterator[str]:
-    yield from (f"## {markdown_text(_title(found))}", "")
-    yield from (f"- {name}: {markdown_text(words)}" for name, words in _heading(found))
-    for title, columns in _tables(found):
-        yield from ("", f"### {markdown_text(title)}", "", github(columns))
-    yield ""
-    yield from (f"- {markdown_text(note)}" for note in _notes(found))
-
-
-def _wrapped(words: str, indent: int = 2) -> list[str]:
-    return textwrap.wrap(
-        cell_text(words),
-        _WIDTH,
-        subsequent_indent=" " * indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    page = Page(_title(found), _heading(found), list(_tables(found)), list(_notes(found)))
+    return page.render(markdown)
 
 
 def _title(found: Validation) -> str:
@@ -82,17 +51,18 @@ def _heading(found: Validation) -> list[tuple[str, str]]:
     ]
 
 
-def _tables(found: Validation) -> Iterator[tuple[str, list[Column]]]:
+def _tables(found: Validation) -> Iterator[Table]:
     for scheme in found.schemes:
         if scheme.layers:
-            yield f"{scheme.scheme}, layer by layer", _columns([_layer(row) for row in scheme.layers])
-    yield "Network", _columns([_network(found, scheme) for scheme in found.schemes])
+            yield Table(f"{scheme.scheme}, layer by layer", _columns(map(_layer, scheme.layers)))
+    yield Table("Network", _columns(_network(found, scheme) for scheme in found.schemes))
     if len({trial.weights for scheme in found.schemes for trial in scheme.trials}) > 1:
-        rows = [_trial(found, s, t) for s in found.schemes for t in s.trials]
-        yield "Sets of weights", _columns(rows)
+        rows = (_trial(found, s, t) for s in found.schemes for t in s.trials)
+        yield Table("Sets of weights", _columns(rows))
 
 
-def _columns(rows: list[dict[str, str]]) -> list[Column]:
+def _columns(records: Iterable[dict[str, str]]) -> list[Column]:
+    rows = list(records)
     return [Column(title, tuple(row[title] for row in rows), left=title in _LEFT) for title in rows[0]]
 
 
@@ -157,6 +127,8 @@ def _notes(found: Validation) -> Iterator[str]:
         "Encoded bits are the payload of the bytes that were written and read back."
     )
     for scheme in found.schemes:
+        if scheme.layers and scheme.scheme != "dense" and all(row.scheme == "dense" for row in scheme.layers):
+            yield f"{scheme.scheme} leaves every layer dense: nothing sparse was run."
         if scheme.transforms:
             yield f"{scheme.scheme}: on a transform path, MACs not counted: {', '.join(scheme.transforms)}."
     yield from (f"DISAGREES: {problem}" for problem in found.problems)

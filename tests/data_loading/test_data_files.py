@@ -139,6 +139,12 @@ def test_a_pickle_in_disguise_is_not_opened(tmp_path: Path) -> None:
     assert "this is a pickle, which could run any program: it is not opened" in refused(path)
 
 
+def test_doubles_beyond_float32_are_infinity(tmp_path: Path) -> None:
+    x = images().astype(np.float64)
+    x[2] *= 1e300
+    assert "image 2 holds NaN or infinity (in float32)" in refused(npz(tmp_path, images=x))
+
+
 def cifar(folder: Path, labels: list[int], name: str = "data_batch_1.bin") -> tuple[Path, np.ndarray]:
     pixels = RNG.integers(0, 256, (len(labels), 3072)).astype(np.uint8)
     path = folder / name
@@ -227,9 +233,20 @@ def test_folder_refused(tmp_path: Path) -> None:
     assert "'b.jpg' lies beside folders" in refused(tmp_path, graph)
 
 
+def test_pickles_in_a_folder_are_not_opened(tmp_path: Path) -> None:
+    (tmp_path / "a.npy").write_bytes(pickle.dumps([1]))
+    assert "this is a pickle, which could run any program: it is not opened" in refused(tmp_path)
+    np.save(tmp_path / "a.npy", np.array([{}]), allow_pickle=True)
+    assert "the array is a pickle" in refused(tmp_path)
+    np.save(tmp_path / "a.npy", np.ones((2, 4, 3)))
+    (tmp_path / "a.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:-8])
+    assert "damaged or cut short (the array is cut short)" in refused(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [
+        ("", "the data have no name (random, digits"),
         ("digit", "unknown data 'digit'; did you mean 'digits'?"),
         ("cats", "unknown data 'cats' (random, digits"),
         ("there/is/none.npz", "there is no such file or folder"),
@@ -267,6 +284,10 @@ def test_options_that_make_no_sense() -> None:
         load_data("random", net(), normalise="none")
     with pytest.raises(UsageError, match="at least 1, not 0"):
         load_data("random", net(), 0)
+    with pytest.raises(
+        UsageError, match=r"10{11} inputs of 'net' are 9\.6e\+03 GB .* 89478485 at most"
+    ):
+        load_data("random", net(), 10**11)
 
 
 def test_labels_need_classes(tmp_path: Path) -> None:

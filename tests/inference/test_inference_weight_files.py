@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from energysim.errors import WeightsError
 from energysim.graph import GraphBuilder, LayerGraph
-from energysim.inference import load_weights, random_weights, save_weights
+from energysim.inference import load_weights, random_weights, save_weights, weight_groups
 
 
 def graph() -> LayerGraph:
@@ -253,3 +253,38 @@ def test_mutated_files_raise_nothing_but_our_error(tmp_path: Path, data: st.Data
     except WeightsError:
         return
     assert list(found) == list(WEIGHTS)
+
+
+def sets(folder: Path, **more: Any) -> Path:
+    """Two sets of weights in one file, and more arrays."""
+    both = {f"{group}/{name}": array for group in ("a", "b") for name, array in WEIGHTS.items()}
+    np.savez(folder / "sets.npz", **both, **more)
+    return folder / "sets.npz"
+
+
+def test_sets_of_weights_in_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = sets(tmp_path, **{"c/conv.weight": np.zeros((1 << 20,), np.float32)})
+    assert weight_groups(file) == ("a", "b", "c")
+    assert same(load_weights(file, graph(), "b"))
+    monkeypatch.setattr("numpy.lib.format.read_array", lambda *_, **__: pytest.fail("an array was read"))
+    with pytest.raises(WeightsError, match=r"sets\.npz, c for 'net': .*'conv\.weight' has shape 1048576"):
+        load_weights(file, graph(), "c")
+
+
+def test_files_without_sets(tmp_path: Path) -> None:
+    save_weights(tmp_path / "one.npz", WEIGHTS)
+    (tmp_path / "text.npz").write_bytes(b"text")
+    (tmp_path / "torch.npz").write_bytes(zipped(**{"archive/data.pkl": pickle.dumps(Bomb())}))
+    for name in ("one.npz", "text.npz", "torch.npz", "none.npz"):
+        assert weight_groups(tmp_path / name) == ()
+    with pytest.raises(WeightsError, match=r"belong to a set \(such as 'a'\), some to none"):
+        weight_groups(sets(tmp_path, extra=np.zeros(1, np.float32)))
+
+
+def test_an_array_of_a_set_twice(tmp_path: Path) -> None:
+    file = tmp_path / "twice.npz"
+    with zipfile.ZipFile(file, "w") as box, pytest.warns(UserWarning, match="Duplicate name"):
+        for name in (*WEIGHTS, "fc.bias"):
+            box.writestr(f"a/{name}.npy", npy(WEIGHTS[name]))
+    with pytest.raises(WeightsError, match=r"two members 'a/fc\.bias\.npy'"):
+        load_weights(file, graph(), "a")

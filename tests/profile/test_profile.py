@@ -208,6 +208,30 @@ def test_the_section_on_what_was_run_is_strict(tmp_path: Path, section: Any, mes
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"model": "other"}, "they were measured on other 2x8x8, not on toy 2x8x8: profile that"),
+        ({"model": "toy", "input": "2x9x8"}, "they were measured on toy 2x9x8, not on toy 2x8x8"),
+        ({"input": "3x8x8"}, "measured on toy 3x8x8"),
+    ],
+)
+def test_measured_on_another_network(tmp_path: Path, section: Any, message: str) -> None:
+    with pytest.raises(DensityError, match=message):
+        estimate(toy_graph(), activations=write(tmp_path, COUNTS, measured=section))
+
+
+def test_a_report_says_what_was_measured(found: Profile, tmp_path: Path) -> None:
+    path = tmp_path / "densities.json"
+    path.write_text(found.to_json())
+    assert (
+        ", measured on made up, random weights of seed 0"
+        in estimate(toy_graph(batch=2), activations=path).setup.activations
+    )
+    few = write(tmp_path, {"zeros": 1, "elements": 2}, measured={"model": "toy", "data": "my pictures"})
+    assert "0.5 of relu, measured on my pictures" in estimate(toy_graph(), activations=few).setup.activations
+
+
 def test_bad_options() -> None:
     with pytest.raises(EnergysimError, match="one scheme is wanted"):
         profile(toy_graph(), "psconv,dense")

@@ -177,6 +177,18 @@ def test_bytes_that_do_not_give_back_the_weights(monkeypatch: pytest.MonkeyPatch
     assert "layer 'second': the encoded bytes do not give back the weights" in problems()
 
 
+@pytest.mark.parametrize("change", [lambda data: data[:-1], lambda data: data + b"\1"])
+def test_bytes_that_cannot_be_read_back(
+    monkeypatch: pytest.MonkeyPatch, change: Callable[[bytes], bytes]
+) -> None:
+    """What our own encoder wrote is no bad input: it fails the check."""
+    honest = PeriodicFormat.decode
+    monkeypatch.setattr(PeriodicFormat, "decode", lambda self, data: honest(self, change(data)))
+    found = problems()
+    assert "layer 'second': the encoded bytes cannot be read back: " in found
+    assert "encoded in" not in found
+
+
 def test_exit_code_one_names_the_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("energysim.validate.run.load_model", lambda *_: network(ChangedWeight))
     result = CliRunner().invoke(cli, ["validate", "net", "-s", "dense", "--inputs", "2"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from energysim import weight_sets as module
-from energysim.errors import WeightsError
+from energysim.errors import UsageError, WeightsError
 from energysim.weight_sets import file_stem, shipped_folder, weight_sets
 
 
@@ -53,3 +53,18 @@ def test_file_stem(scheme: str, stem: str) -> None:
 def test_the_index_of_shipped_weights_is_json() -> None:
     for record in module.data_folder("models").glob("*_weights/accuracy.json"):
         assert "model" in json.loads(record.read_text("utf-8"))
+
+
+def test_what_cannot_be_weights(tmp_path: Path) -> None:
+    for given, message in (
+        ("randm", r"weights 'randm' cannot be read: no such file or folder; did you mean 'random'\?"),
+        ("", "weights '' cannot be read: no such file or folder; write a file, a folder or random"),
+    ):
+        with pytest.raises(WeightsError, match=message):
+            weight_sets((given,), None, "dense")
+    with pytest.raises(UsageError, match="random weights stand alone"):
+        weight_sets(("random", tmp_path), None, "dense")
+    for number in range(10):
+        (tmp_path / f"{number}.npz").write_bytes(b"")
+    with pytest.raises(WeightsError, match=r"there is 0\.npz, 1\.npz, .* 7\.npz and 2 more \(--weights"):
+        weight_sets((tmp_path,), None, "dense")

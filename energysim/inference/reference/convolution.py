@@ -17,6 +17,8 @@ from energysim.units import ceil_div
 
 __all__ = ["BLOCK_BYTES", "conv2d", "conv_transpose2d", "linear", "matmul", "reached"]
 
+#: Rows and columns of a part of an image.
+Area = tuple[slice, slice]
 #: What the operands of one product may hold together, but for one row at least.
 BLOCK_BYTES = 1 << 20
 
@@ -59,6 +61,35 @@ def _product(left: Array, right: Array) -> Array:
     return np.asarray(flat.reshape(groups, -1, rows, cols))
 
 
+def _touching(
+    op: Conv2d | ConvTranspose2d, steps: tuple[int, int], size: tuple[int, int], column_bytes: int
+) -> Iterator[tuple[tuple[int, int], Area, Area]]:
+    """Yield (tap, steps, positions): in this tap the window at these steps lies on these positions.
+
+    Parameters
+    ----------
+    op : Conv2d or ConvTranspose2d
+    steps : (int, int)
+        Rows and columns of the image whose elements a window belongs to: the output of a
+        convolution, the input of a transposed one.
+    size : (int, int)
+        Rows and columns of the image that windows lie on: the other one. What is beyond it is padding.
+    column_bytes : int
+        What a position takes up in the operands of a product; rows are taken in blocks.
+    """
+    for r in range(op.window[0]):
+        for s in range(op.window[1]):
+            up, left = r * op.dilation[0] - op.padding[0], s * op.dilation[1] - op.padding[2]
+            p0, p1 = reached(steps[0], size[0], op.stride[0], up)
+            q0, q1 = reached(steps[1], size[1], op.stride[1], left)
+            if q1 <= q0:
+                continue
+            cols = slice(q0 * op.stride[1] + left, (q1 - 1) * op.stride[1] + left + 1, op.stride[1])
+            for a, b in _blocks(p0, p1, (q1 - q0) * column_bytes):
+                rows = slice(a * op.stride[0] + up, (b - 1) * op.stride[0] + up + 1, op.stride[0])
+                yield (r, s), (slice(a, b), slice(q0, q1)), (rows, cols)
+
+
 def conv2d(op: Conv2d, inputs: tuple[Array, ...], parameters: Parameters) -> tuple[Array, ...]:
     """Return ``out[n,m,p,q] = bias[m] + sum over c,r,s of weight[m,c,r,s] * in[n, c, i, j]``.
 
@@ -74,25 +105,12 @@ def conv2d(op: Conv2d, inputs: tuple[Array, ...], parameters: Parameters) -> tup
     -------
     one array of shape (N, M, P, Q)
     """
-    (x,), g = inputs, op.groups
-    n, c, h, w = x.shape
-    ((_, m, p, q),) = op.infer((x.shape,))
-    out = np.zeros((n, g, m // g, p, q), dtype=np.result_type(x, parameters["weight"]))
-    x = x.reshape(n, g, c // g, h, w)
-    taps = _by_tap(parameters["weight"], g)
-    for r in range(op.window[0]):
-        for s in range(op.window[1]):
-            up, left = r * op.dilation[0] - op.padding[0], s * op.dilation[1] - op.padding[2]
-            p0, p1 = reached(p, h, op.stride[0], up)
-            q0, q1 = reached(q, w, op.stride[1], left)
-            if q1 <= q0:
-                continue
-            cols = slice(q0 * op.stride[1] + left, (q1 - 1) * op.stride[1] + left + 1, op.stride[1])
-            for a, b in _blocks(p0, p1, (c + m) * (q1 - q0) * x.itemsize):
-                rows = slice(a * op.stride[0] + up, (b - 1) * op.stride[0] + up + 1, op.stride[0])
-                for image in range(n):
-                    out[image, :, :, a:b, q0:q1] += _product(taps[r, s], x[image, :, :, rows, cols])
-    return (_with_bias(out.reshape(n, m, p, q), parameters),)
+    x, out, taps = _grouped(op, inputs[0], parameters["weight"])
+    column = (x.shape[1] * x.shape[2] + out.shape[1] * out.shape[2]) * x.itemsize
+    for (r, s), (rows, cols), (below, across) in _touching(op, out.shape[3:], x.shape[3:], column):
+        for image in range(len(x)):
+            out[image, :, :, rows, cols] += _product(taps[r, s], x[image, :, :, below, across])
+    return (_with_bias(out, parameters),)
 
 
 def conv_transpose2d(
@@ -112,29 +130,25 @@ def conv_transpose2d(
     -------
     one array of shape (N, M, P, Q)
     """
-    (x,), g = inputs, op.groups
-    n, c, h, w = x.shape
+    x, out, taps = _grouped(op, inputs[0], parameters["weight"])
+    column = (x.shape[1] * x.shape[2] + out.shape[1] * out.shape[2]) * x.itemsize
+    for (r, s), (rows, cols), (below, across) in _touching(op, x.shape[3:], out.shape[3:], column):
+        for image in range(len(x)):
+            out[image, :, :, below, across] += _product(taps[r, s], x[image, :, :, rows, cols])
+    return (_with_bias(out, parameters),)
+
+
+def _grouped(op: Conv2d | ConvTranspose2d, x: Array, weight: Array) -> tuple[Array, Array, Array]:
+    """Return input (N, G, C/G, H, W), an output of zeros (N, G, M/G, P, Q), and the weights by tap."""
+    g, (n, c, h, w) = op.groups, x.shape
     ((_, m, p, q),) = op.infer((x.shape,))
-    out = np.zeros((n, g, m // g, p, q), dtype=np.result_type(x, parameters["weight"]))
-    x = x.reshape(n, g, c // g, h, w)
-    taps = _by_tap(parameters["weight"], g)
-    for r in range(op.window[0]):
-        for s in range(op.window[1]):
-            up, left = r * op.dilation[0] - op.padding[0], s * op.dilation[1] - op.padding[2]
-            i0, i1 = reached(h, p, op.stride[0], up)
-            j0, j1 = reached(w, q, op.stride[1], left)
-            if j1 <= j0:
-                continue
-            cols = slice(j0 * op.stride[1] + left, (j1 - 1) * op.stride[1] + left + 1, op.stride[1])
-            for a, b in _blocks(i0, i1, (c + m) * (j1 - j0) * x.itemsize):
-                rows = slice(a * op.stride[0] + up, (b - 1) * op.stride[0] + up + 1, op.stride[0])
-                for image in range(n):
-                    out[image, :, :, rows, cols] += _product(taps[r, s], x[image, :, :, a:b, j0:j1])
-    return (_with_bias(out.reshape(n, m, p, q), parameters),)
+    out = np.zeros((n, g, m // g, p, q), dtype=np.result_type(x, weight))
+    return x.reshape(n, g, c // g, h, w), out, _by_tap(weight, g)
 
 
 def _with_bias(out: Array, parameters: Parameters) -> Array:
-    """Add a bias of (M,) to (N, M, P, Q) in place, if there is one."""
+    """Return (N, G, M/G, P, Q) as (N, M, P, Q), a bias of (M,) added in place if there is one."""
+    out = out.reshape(len(out), -1, *out.shape[3:])
     if "bias" in parameters:
         out += parameters["bias"][:, None, None]
     return out
