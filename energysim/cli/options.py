@@ -9,7 +9,15 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["Target", "estimate_options", "output_options", "read_shape", "run_options"]
+__all__ = [
+    "Target",
+    "estimate_options",
+    "network_options",
+    "objective_option",
+    "output_options",
+    "read_shape",
+    "run_options",
+]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -23,7 +31,17 @@ def _stack(*decorators: Callable[[Any], Any]) -> Callable[[Function], Function]:
     return apply
 
 
-estimate_options = _stack(
+def objective_option(default: str) -> Callable[[Function], Function]:
+    """Return the option that says what mappings minimise."""
+    return click.option(
+        "--objective",
+        default=default,
+        show_default=True,
+        help="What mappings minimise: energy, dram, delay, edp.",
+    )
+
+
+network_options = _stack(
     click.argument("model"),
     click.option(
         "--sparsity",
@@ -44,12 +62,6 @@ estimate_options = _stack(
     ),
     click.option("--format-weights", metavar="FORMAT", help="How sparse weights are stored."),
     click.option("--format-activations", metavar="FORMAT", help="How activations are stored in DRAM."),
-    click.option(
-        "--objective",
-        default="energy",
-        show_default=True,
-        help="What mappings minimise: energy, dram, delay, edp.",
-    ),
     click.option("--rules", help="Counting rules: timeloop, or RULE=VALUE pairs (energysim list rules)."),
     click.option(
         "--fuse",
@@ -61,6 +73,8 @@ estimate_options = _stack(
     click.option("--cost-model", metavar="NAME", help="By default the one the hardware is written for."),
     click.option("--allow-unknown", is_flag=True, help="Leave operators of unknown cost out, and say so."),
 )
+
+estimate_options = _stack(network_options, objective_option("energy"))
 
 run_options = _stack(
     click.option(

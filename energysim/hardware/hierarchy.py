@@ -160,6 +160,16 @@ class Hierarchy:
         """Number of multipliers."""
         return self.instances(len(self.nodes))
 
+    @property
+    def on_chip_bits(self) -> int | None:
+        """All the memory inside the outermost level, every copy of it [bit]; None if one has no limit."""
+        inner = self.levels[1:]
+        sizes = [level.capacity_bits for level in inner]
+        if None in sizes:
+            return None
+        copies = [self.instances(self.place(level.name)) for level in inner]
+        return sum(size * times for size, times in zip(sizes, copies, strict=True) if size is not None)
+
     def instances(self, place: int) -> int:
         """Number of copies of what stands at a place of ``nodes`` (its length: the multipliers)."""
         result = 1

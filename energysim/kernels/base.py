@@ -17,12 +17,23 @@ from numpy.typing import NDArray
 
 from energysim.errors import ShapeError
 
-__all__ = ["Histogram", "IntArray", "Kernel", "KernelClass", "WeightShape", "checked_shape", "histogram"]
+__all__ = [
+    "Histogram",
+    "IntArray",
+    "Kernel",
+    "KernelClass",
+    "Patterns",
+    "WeightShape",
+    "checked_shape",
+    "histogram",
+]
 
 WeightShape = tuple[int, int, int, int]
 IntArray = NDArray[np.int64]
 #: Distinct values and how often each occurs, values ascending.
 Histogram = tuple[tuple[int, int], ...]
+#: Distinct 2D supports (kept taps, ascending) and how many windows have each.
+Patterns = tuple[tuple[tuple[int, ...], int], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,15 +120,38 @@ class Kernel(ABC):
         Windows that keep none are included.
         """
 
+    def patterns(self) -> Patterns:
+        """Return the different 2D supports that occur, the empty one included: (taps, windows) pairs.
+
+        Taps (r * S + s) ascend; the supports are in ascending order of their taps.
+        """
+        m, c, r, s = self.shape
+        if r * s == 1:
+            kept = self.nonzeros
+            both = (((), m * c - kept), ((0,), kept))
+            return tuple((taps, windows) for taps, windows in both if windows)
+        packed = np.packbits(self.mask().reshape(m * c, r * s), axis=1)
+        # As one opaque value a row sorts much faster than as a row.
+        rows = np.ascontiguousarray(packed).view(np.dtype((np.void, packed.shape[1]))).reshape(-1)
+        found, counts = np.unique(rows, return_counts=True)
+        bits = np.unpackbits(found.view(np.uint8).reshape(len(found), -1), axis=1, count=r * s)
+        supports = (tuple(np.flatnonzero(row).tolist()) for row in bits)
+        return tuple(sorted(zip(supports, counts.tolist(), strict=True)))
+
     @property
-    @abstractmethod
     def distinct_patterns(self) -> int:
         """The number of different 2D supports that occur, the empty and the full one included."""
+        return len(self.patterns())
 
     @property
     def period(self) -> int | None:
         """P if the support of window (f, c) depends on (f + c + 1) mod P only, else None."""
         return None
+
+    @property
+    def storage(self) -> str:
+        """The storage format that suits this support, where nothing else is asked for."""
+        return "bitmap" if self.period is None else "periodic"
 
     @abstractmethod
     def mask(self) -> NDArray[np.bool_]:

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from energysim.kernels.base import Histogram, IntArray, Kernel, KernelClass, WeightShape, checked_shape
+from energysim.kernels.base import (
+    Histogram,
+    IntArray,
+    Kernel,
+    KernelClass,
+    Patterns,
+    WeightShape,
+    checked_shape,
+)
 
 __all__ = ["DenseKernel"]
 
@@ -41,9 +49,9 @@ class DenseKernel(Kernel):
         m, c, r, s = self.shape
         return ((r * s, m * c),)
 
-    @property
-    def distinct_patterns(self) -> int:
-        return 1
+    def patterns(self) -> Patterns:
+        m, c, r, s = self.shape
+        return ((tuple(range(r * s)), m * c),)
 
     @property
     def period(self) -> int:

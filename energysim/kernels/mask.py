@@ -120,13 +120,6 @@ class MaskKernel(Kernel):
     def weights_per_window(self) -> Histogram:
         return histogram(self._counts)
 
-    @cached_property
-    def distinct_patterns(self) -> int:
-        m, c, r, s = self.shape
-        packed = np.packbits(self.mask().reshape(m * c, r * s), axis=1)
-        # As one opaque value a row sorts much faster than as a row.
-        return len(np.unique(packed.view(np.dtype((np.void, packed.shape[1])))))
-
     def classes(self) -> tuple[KernelClass, ...]:
         m, _c, r, s = self.shape
         rows = self.mask().reshape(m, -1)

@@ -23,6 +23,7 @@ from energysim.kernels.base import (
     IntArray,
     Kernel,
     KernelClass,
+    Patterns,
     WeightShape,
     checked_shape,
     histogram,
@@ -165,9 +166,11 @@ class PeriodicKernel(Kernel):
             totals[int(size)] = totals.get(int(size), 0) + int(windows)
         return tuple(sorted(totals.items()))
 
-    @property
-    def distinct_patterns(self) -> int:
-        return len(set(self.slots))
+    def patterns(self) -> Patterns:
+        totals: dict[tuple[int, ...], int] = {}
+        for slot, windows in zip(self.slots, self._windows_per_slot, strict=True):
+            totals[slot] = totals.get(slot, 0) + int(windows)
+        return tuple(sorted(totals.items()))
 
     def mask(self) -> NDArray[np.bool_]:
         m, c = self.shape[:2]

@@ -1,5 +1,6 @@
 """Loop nests, tilings, traffic and the search for the best mapping."""
 
+from energysim.mapping.bounds import products_by_taps, traffic_bound_bits
 from energysim.mapping.nest import DIMENSIONS, Fetches, Tiling, fetches
 from energysim.mapping.room import Room, footprint
 from energysim.mapping.rules import PRESETS, RULE_VALUES, Rules, parse_rules
@@ -19,5 +20,7 @@ __all__ = [
     "fetches",
     "footprint",
     "parse_rules",
+    "products_by_taps",
     "search",
+    "traffic_bound_bits",
 ]

@@ -58,6 +58,7 @@ def _layers(run: Run, batch: int, levels: list[str]) -> list[dict[str, Any]]:
                 "dram_input_bits": own.dram_bits["inputs"],
                 "dram_output_bits": own.dram_bits["outputs"],
                 "compulsory_bits": row.compulsory_bits,
+                "dram_bound_bits": row.dram_bound_bits,
                 "buffer_bits": own.buffer_bits,
                 **energy,
                 "energy_pj": pj_decimal(own.total_energy_aj),

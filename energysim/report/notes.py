@@ -97,14 +97,14 @@ def _mappings(report: Report) -> Iterator[str]:
         proven = "proven best" if all(row.optimal for row in searched) else "NOT all proven best"
         yield (
             f"mappings: {proven} of {engineering(sum(row.mappings for row in searched))} in the space "
-            f"({len(searched)} layers); DRAM traffic over compulsory: "
+            f"({len(searched)} layers); DRAM traffic over the lower bound: "
             f"{', '.join(f'{_excess(report, scheme)} ({scheme})' for scheme in report.schemes)}"
         )
 
 
 def _excess(report: Report, scheme: str) -> str:
     sums = report.totals(scheme)
-    return f"{sums.total_dram_bits / sums.compulsory_bits:.3f}" if sums.compulsory_bits else "-"
+    return f"{sums.total_dram_bits / sums.dram_bound_bits:.3f}" if sums.dram_bound_bits else "-"
 
 
 def _assumptions(report: Report) -> Iterator[str]:

@@ -36,6 +36,8 @@ class LayerRow:
         Stored weights, and the side information beside them.
     compulsory_bits : int
         DRAM traffic if every tensor moved once.
+    dram_bound_bits : int
+        DRAM traffic that no mapping goes below: see :mod:`energysim.mapping.bounds`.
     cycles : int
     bound : str
         The resource that takes these cycles.
@@ -63,6 +65,7 @@ class LayerRow:
     weight_bits: int
     side_bits: int
     compulsory_bits: int
+    dram_bound_bits: int
     cycles: int
     bound: str
     utilisation: Fraction

@@ -22,7 +22,8 @@ class Totals:
 
     Attributes
     ----------
-    dense_macs, macs, effective_macs, other_ops, weight_bits, side_bits, compulsory_bits, cycles : int
+    dense_macs, macs, effective_macs, other_ops, weight_bits, side_bits : int
+    compulsory_bits, dram_bound_bits, cycles : int
     energy_aj : dict of str to int
         By level [aJ].
     dram_bits : dict of str to int
@@ -39,6 +40,7 @@ class Totals:
     weight_bits: int
     side_bits: int
     compulsory_bits: int
+    dram_bound_bits: int
     cycles: int
     energy_aj: dict[str, int]
     dram_bits: dict[str, int]
@@ -106,6 +108,7 @@ def _summed(layers: Sequence[LayerRow], accesses: Sequence[AccessRow]) -> Totals
         weight_bits=sum(row.weight_bits for row in layers),
         side_bits=sum(row.side_bits for row in layers),
         compulsory_bits=sum(row.compulsory_bits for row in layers),
+        dram_bound_bits=sum(row.dram_bound_bits for row in layers),
         cycles=sum(row.cycles for row in layers),
         energy_aj=energy,
         dram_bits=dram,

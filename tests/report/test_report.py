@@ -24,6 +24,7 @@ COUNTS = (
     "weight_bits",
     "side_bits",
     "compulsory_bits",
+    "dram_bound_bits",
     "cycles",
 )
 

@@ -40,6 +40,7 @@ LAYERS = {
     "dram_input_bits": COUNT,
     "dram_output_bits": COUNT,
     "compulsory_bits": COUNT,
+    "dram_bound_bits": COUNT,
     "buffer_bits": COUNT,
     "mac_energy_pj": REAL,
     "register_energy_pj": REAL,

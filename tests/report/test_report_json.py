@@ -118,7 +118,7 @@ ROW = ("runs", 0, "layers", "rows", 0)
         ((*ROW, 0), None, "node of a LayerRow: a text is expected, not None"),
         ((*ROW, 9), True, "a whole number is expected, not True"),
         ((*ROW, 9), 1, "the totals of 'dense' are not those of its rows"),
-        ((*ROW, 20), 1, "optimal of a LayerRow: true or false is expected, not 1"),
+        ((*ROW, 21), 1, "optimal of a LayerRow: true or false is expected, not 1"),
         (ROW, [], "not a complete report"),
         (("runs", 0, "accesses", "rows", 0, 0), "nobody", "an access of 'nobody', which is no layer"),
         (("runs", 0, "accesses", "rows", 0, 6), "x", "energy_pj of a AccessRow"),

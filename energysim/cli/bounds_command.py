@@ -1,0 +1,69 @@
+"""``energysim bounds``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from energysim.cli.options import Target, network_options, objective_option, output_options, read_shape
+
+__all__ = ["command"]
+
+
+@click.command("bounds")
+@network_options
+@objective_option("dram")
+@output_options
+@click.option(
+    "--capacities",
+    metavar="SIZES",
+    help="Traffic against the size of the buffer instead: 16KiB,64KiB,108KiB, or 'all' for powers of two.",
+)
+@click.option("--layer", metavar="NAME", help="With --capacities: one layer instead of the network.")
+def command(
+    model: str,
+    sparsity: tuple[str, ...],
+    hardware: str,
+    shape: str | None,
+    form: str | None,
+    output: Path | None,
+    capacities: str | None,
+    layer: str | None,
+    objective: str,
+    **options: Any,
+) -> None:
+    """Print the least DRAM traffic MODEL can have on the hardware, and what its mappings reach."""
+    from energysim.errors import UsageError
+    from energysim.report.bounds import render_bounds, render_records
+
+    target = Target(form, output)
+    options["input"] = read_shape(shape)
+    if capacities is None:
+        from energysim.walker import estimate
+
+        if layer is not None:
+            raise UsageError("--layer goes with --capacities")
+        report = estimate(model, sparsity or "dense", hardware, objective=objective, **options)
+        target.put(lambda form: render_bounds(report, form))
+        return
+    from energysim.curves import DEFAULT_SIZES, buffer_curve, curve_records
+
+    if objective != "dram":
+        raise UsageError("--capacities is about the least DRAM traffic: leave --objective out")
+    sizes = DEFAULT_SIZES if capacities == "all" else _sizes(capacities)
+    points = buffer_curve(model, sparsity or "dense", hardware, sizes, layer=layer, **options)
+    title = f"{layer or 'layers with MACs'} of {model}: least DRAM traffic against the size of the buffer"
+    target.put(lambda form: render_records(title, curve_records(points), form))
+
+
+def _sizes(text: str) -> list[int]:
+    """Return capacities [bit]; raise UsageError for anything else."""
+    from energysim.errors import UsageError
+    from energysim.hardware.quantities import CAPACITY, parse_quantity
+
+    try:
+        return [int(parse_quantity(part.strip(), CAPACITY).value) for part in text.split(",")]
+    except ValueError as error:
+        raise UsageError(f"--capacities: {error}") from None

@@ -1,0 +1,77 @@
+"""The least DRAM traffic of a layer on a piece of hardware, whatever the schedule."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Protocol
+
+from energysim.cost.base import Setting
+from energysim.cost.storage import StoredOperand, StoredWeights
+from energysim.mapping import traffic_bound_bits
+from energysim.units import ceil_fraction
+from energysim.workload import MacWorkload
+
+__all__ = ["StoredLayer", "compulsory_and_bound"]
+
+
+class StoredLayer(Protocol):
+    """A loop nest whose tensors have their storage formats."""
+
+    @property
+    def work(self) -> MacWorkload: ...
+
+    @property
+    def setting(self) -> Setting: ...
+
+    @property
+    def weights(self) -> StoredWeights: ...
+
+    @property
+    def second(self) -> StoredOperand | None: ...
+
+    @property
+    def inputs(self) -> StoredOperand: ...
+
+    @property
+    def outputs(self) -> StoredOperand: ...
+
+
+def compulsory_and_bound(layer: StoredLayer, capacity_bits: int | None) -> tuple[int, int]:
+    """Return the DRAM bits of a layer if every tensor moved once, and the bits no mapping goes below.
+
+    Parameters
+    ----------
+    layer : StoredLayer
+    capacity_bits : int or None
+        All the memory on the chip [bit]; None if it has no limit.
+
+    Returns
+    -------
+    compulsory_bits, bound_bits : int
+        The second is at least the first; see :mod:`energysim.mapping.bounds` for its derivation.
+    """
+    nest, second = layer.work.nest, layer.second
+    weights = layer.weights
+    right = weights.fetched[1] + weights.table_bits if second is None else second.bits * nest.kernel.nonzeros
+    compulsory = (
+        Fraction(right),
+        nest.touched_inputs * layer.inputs.bits,
+        layer.work.outputs.elements * layer.outputs.bits,
+    )
+    once = sum(map(ceil_fraction, compulsory))
+    if capacity_bits is None:
+        return once, once
+    least = traffic_bound_bits(
+        nest,
+        capacity_bits,
+        weights.least_bits if second is None else _least(second),
+        _least(layer.inputs),
+        layer.outputs.bits,
+        layer.setting.accumulator_bits,
+    )
+    return once, max(once, least)
+
+
+def _least(operand: StoredOperand) -> Fraction:
+    """The fewest bits an element takes: in DRAM it may be compressed, in the buffer it is not."""
+    return min(operand.bits, Fraction(operand.width))
