@@ -32,6 +32,9 @@ from energysim.units import ceil_div, ceil_fraction, exact_fraction
 
 __all__ = ["RlcFormat"]
 
+#: Elements of a mask that are looked at together.
+_PART = 1 << 17
+
 
 @dataclass(frozen=True)
 class RlcFormat(BaseFormat):
@@ -74,8 +77,22 @@ class RlcFormat(BaseFormat):
 
     def pair_count(self, mask: BoolArray) -> int:
         """Return the number of pairs of a mask, fillers and trailing run included."""
-        fillers, trailing = self._runs(mask)[1:]
-        return int(np.count_nonzero(mask)) + int(fillers.sum()) + ceil_div(trailing, 1 << self.run)
+        flat = mask.reshape(-1)
+        pairs, zeros = 0, 0  # zeros since the last value
+        for start in range(0, flat.size, _PART):  # positions of a part stay in the cache
+            part = flat[start : start + _PART]
+            at = np.flatnonzero(part)
+            pairs += at.size
+            if not at.size:
+                zeros += part.size
+                continue
+            pairs += (zeros + int(at[0])) >> self.run
+            between = at[1:] - at[:-1]
+            between -= 1
+            if between.size and int(between.max()) >> self.run:
+                pairs += int((between >> self.run).sum())
+            zeros = int(part.size - 1 - at[-1])
+        return pairs + ceil_div(zeros, 1 << self.run)
 
     def layer_bits(self, layout: WeightLayout, value_bits: int, mask: BoolArray | None = None) -> StorageSize:
         """Return the level fields, and as side the rest of all words [bit]; the mask is needed.
