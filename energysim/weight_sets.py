@@ -63,6 +63,20 @@ class WeightSet:
         """
         if self.file is None:
             return calibrate(graph, random_weights(graph, self.seed), self._calibration(graph, data))
+        return self.read(graph)
+
+    def read(self, graph: LayerGraph) -> dict[str, FloatArray]:
+        """Return the weights of a graph without running it: batch norms of random ones stay unset.
+
+        Such batch norms have mean 0 and variance 1, and the arrays are the same on every machine.
+
+        Raises
+        ------
+        WeightsError
+            If the file cannot be read, or is not of this network.
+        """
+        if self.file is None:
+            return random_weights(graph, self.seed)
         return load_weights(self.file, graph, self.group)
 
     def _calibration(self, graph: LayerGraph, data: Data) -> Images:

@@ -25,8 +25,10 @@ __all__ = ["cli", "main"]
 
 #: Command -> one line of help; a command's module is imported when it runs.
 _COMMANDS = {
+    "bounds": "Print the least DRAM traffic any mapping needs, and how far the chosen ones are from it.",
     "compare": "Estimate schemes side by side and print the factors against dense.",
     "estimate": "Estimate a network layer by layer, dense beside sparse.",
+    "export": "Write a network with masked weights as an ONNX file.",
     "list": "List models, hardware, schemes, formats, cost models or rules.",
     "profile": "Run real inputs and record the zeros of every tensor, for estimate --activations.",
     "schema": "Print the JSON schema of a data file, for editors.",

@@ -1,5 +1,6 @@
 """Graphs with weights -> files of other programs."""
 
+from energysim.exporters.network import Exported, export
 from energysim.exporters.onnx_file import to_onnx, write_onnx
 
-__all__ = ["to_onnx", "write_onnx"]
+__all__ = ["Exported", "export", "to_onnx", "write_onnx"]
