@@ -11,7 +11,14 @@ from pathlib import Path
 from energysim.data import Data
 from energysim.errors import UsageError, WeightsError, near_miss
 from energysim.graph import LayerGraph
-from energysim.inference import calibrate, load_weights, random_images, random_weights, weight_groups
+from energysim.inference import (
+    calibrate,
+    check_weights,
+    load_weights,
+    random_images,
+    random_weights,
+    weight_groups,
+)
 from energysim.inference.base import Images
 from energysim.inference.weights import FloatArray
 from energysim.resources import data_folder
@@ -77,6 +84,10 @@ class WeightSet:
         """
         if self.file is None:
             return random_weights(graph, self.seed)
+        if self.file.suffix == ".onnx":
+            from energysim.importers import import_weights
+
+            return check_weights(graph, dict(import_weights(self.file, graph)), str(self.file))
         return load_weights(self.file, graph, self.group)
 
     def _calibration(self, graph: LayerGraph, data: Data) -> Images:
@@ -98,7 +109,8 @@ def weight_sets(
         ``psconv_PSD4_P8.npz`` or ``psconv_PSD4_P8.first.npz``: see :func:`file_stem`. A file may hold
         several sets, its names then being ``seed0/conv1.weight``. ``random`` asks for random weights.
     model : str or None
-        Name in the zoo: if nothing is given, weights that ship with it are used.
+        Name in the zoo: if nothing is given, weights that ship with it are used; of an ONNX file its
+        own.
     scheme : str
     seed : int
         Of random weights, where there are no others.
@@ -110,6 +122,8 @@ def weight_sets(
     WeightsError
         If there is no such file or folder, or a folder holds none for this scheme.
     """
+    if not given and model is not None and model.endswith(".onnx"):
+        return (WeightSet(f"file {Path(model).name!r}", Path(model)),)
     if not given and model is not None:
         shipped = shipped_folder(model)
         given = [] if shipped is None else [shipped]

@@ -1,7 +1,7 @@
 """Names and files -> graph. The zoo is loaded by the very function that loads a user's file.
 
 A builder file is Python with a function ``build(input, classes, **variant) -> LayerGraph``.
-A zoo file also has ``MODELS``: name -> arguments of ``build``.
+A zoo file also has ``MODELS``: name -> arguments of ``build``. ONNX files are imported.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -29,22 +29,26 @@ def model_names() -> list[str]:
 
 def load_model(
     model: str | Path | LayerGraph,
-    input: Sequence[int] | None = None,
+    input: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
     classes: int | None = None,
     batch: int | None = None,
+    allow_unknown: bool = False,
 ) -> LayerGraph:
-    """Return the layer graph of a zoo name, a builder file, or a graph itself.
+    """Return the layer graph of a zoo name, a builder file, an ONNX file, or a graph itself.
 
     Parameters
     ----------
     model : str, Path or LayerGraph
-        A zoo name (``"vgg16"``), a path to a Python builder file, or a graph.
-    input : sequence of int, optional
-        Shape of one sample (C, H, W) instead of the network's own.
+        A zoo name (``"vgg16"``), a path to a Python builder file or an ONNX file, or a graph.
+    input : sequence of int, or mapping of str to sequence of int, optional
+        Shape of one sample (C, H, W) instead of the network's own. Of an ONNX file: lengths that it
+        leaves open, as the shape of one sample or as whole shapes, batch first, by input.
     classes : int, optional
         Number of classes instead of the network's own.
     batch : int, optional
-        Batch size, 1 if not given (a graph keeps its own).
+        Batch size, 1 if not given (a graph or an ONNX file keeps its own).
+    allow_unknown : bool
+        Whether operators of an ONNX file that nobody knows become nodes of unknown cost.
 
     Raises
     ------
@@ -65,6 +69,12 @@ def load_model(
             )
         return model if batch is None else model.with_batch(batch)
     name = str(model)
+    if name.endswith(".onnx"):
+        return _from_onnx(model, input, classes, batch, allow_unknown)
+    if isinstance(input, Mapping):
+        raise ModelError(
+            f"{name} takes the shape of one sample, e.g. 3x64x64; shapes by name are for ONNX files"
+        )
     if name.endswith(".py") or isinstance(model, Path) or "/" in name or "\\" in name:
         module, arguments = _load(Path(model)), {}
         label = Path(model).stem
@@ -81,6 +91,21 @@ def load_model(
     graph = _build(module, arguments, label)
     graph.name = label
     return graph if batch is None else graph.with_batch(batch)
+
+
+def _from_onnx(
+    path: str | Path,
+    input: Sequence[int] | Mapping[str, Sequence[int]] | None,
+    classes: int | None,
+    batch: int | None,
+    allow_unknown: bool,
+) -> LayerGraph:
+    if classes is not None:
+        raise ModelError(f"{path}: an ONNX file has its classes already")
+    from energysim.importers import import_onnx
+
+    graph = import_onnx(path, input, allow_unknown).graph
+    return graph if batch in (None, graph.batch) else graph.with_batch(batch)
 
 
 def _build(module: ModuleType, arguments: dict[str, Any], label: str) -> LayerGraph:
@@ -136,7 +161,7 @@ def _load(path: Path) -> ModuleType:
     if not path.is_file():
         raise ModelError(f"no model file {path}")
     if path.suffix != ".py":
-        raise ModelError(f"{path}: a model file is a Python file (.py)")
+        raise ModelError(f"{path}: a model file is a Python file (.py) or an ONNX file (.onnx)")
     module = ModuleType(f"energysim_model_{path.stem}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # where dataclasses look up their annotations

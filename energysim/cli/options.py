@@ -51,7 +51,12 @@ network_options = _stack(
         help="psconv, a list (dense,psconv:PSD1_P16), or rules ('features.*=psconv; classifier.*=dense').",
     ),
     click.option("--hardware", "-w", default="edge45", show_default=True, help="Name or YAML file."),
-    click.option("--input", "shape", metavar="CxHxW", help="Shape of one sample, e.g. 3x64x64."),
+    click.option(
+        "--input",
+        "shape",
+        metavar="CxHxW",
+        help="Shape of one sample, e.g. 3x64x64; of an ONNX file also NAME=NxCxHxW.",
+    ),
     click.option("--classes", type=int, help="Number of classes."),
     click.option("--batch", type=int, help="Batch size; counts are for the whole batch."),
     click.option("--bits", help="Widths: 16, or w=8,a=8,acc=32; by default the hardware's."),
@@ -102,7 +107,12 @@ run_options = _stack(
         show_default=True,
         help="Numbers the network runs on.",
     ),
-    click.option("--input", "shape", metavar="CxHxW", help="Shape of one sample, e.g. 3x64x64."),
+    click.option(
+        "--input",
+        "shape",
+        metavar="CxHxW",
+        help="Shape of one sample, e.g. 3x64x64; of an ONNX file also NAME=NxCxHxW.",
+    ),
     click.option("--classes", type=int, help="Number of classes."),
 )
 
@@ -119,16 +129,30 @@ output_options = _stack(
 )
 
 
-def read_shape(text: str | None) -> tuple[int, ...] | None:
-    """Return the lengths of ``3x64x64``; raise UsageError for anything else."""
+def read_shape(text: str | None) -> tuple[int, ...] | dict[str, tuple[int, ...]] | None:
+    """Return the lengths of ``3x64x64``, or those of ``image=1x3x64x64,mask=1x64`` by name.
+
+    Raises
+    ------
+    UsageError
+        For anything else.
+    """
     from energysim.errors import UsageError
 
     if text is None:
         return None
-    parts = text.lower().split("x")
-    if not all(p.isascii() and p.isdigit() and len(p) <= 9 and int(p) > 0 for p in parts):
-        raise UsageError(f"--input is CxHxW with positive lengths, e.g. 3x64x64, not {text!r}")
-    return tuple(map(int, parts))
+    found: dict[str, tuple[int, ...]] = {}
+    for item in text.split(","):
+        name, _, lengths = item.rpartition("=")
+        parts = lengths.lower().split("x")
+        good = all(p.isascii() and p.isdigit() and len(p) <= 9 and int(p) > 0 for p in parts)
+        if not good or name.strip() in found or ("," in text and not name):
+            raise UsageError(
+                "--input is CxHxW with positive lengths, e.g. 3x64x64, or of an ONNX file NAME=NxCxHxW "
+                f"for each input, not {text!r}"
+            )
+        found[name.strip()] = tuple(map(int, parts))
+    return found.get("", found)
 
 
 class Target:
