@@ -4,6 +4,7 @@ from energysim.kernels.base import Histogram, IntArray, Kernel, KernelClass, Wei
 from energysim.kernels.dense import DenseKernel
 from energysim.kernels.mask import MaskKernel, random_support
 from energysim.kernels.periodic import PeriodicKernel
+from energysim.kernels.stored import StoredKernel
 
 __all__ = [
     "DenseKernel",
@@ -13,6 +14,7 @@ __all__ = [
     "KernelClass",
     "MaskKernel",
     "PeriodicKernel",
+    "StoredKernel",
     "WeightShape",
     "random_support",
 ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from energysim.kernels.base import Histogram, IntArray, Kernel, KernelClass, WeightShape
+from energysim.kernels.base import Histogram, IntArray, Kernel, KernelClass, Patterns, WeightShape
 
 __all__ = ["StoredKernel"]
 
@@ -19,12 +19,16 @@ class StoredKernel(Kernel):
     Parameters
     ----------
     support : Kernel
-    storage : str
+    chosen : str
         A storage format, as ``energysim.formats.get_format`` reads it.
     """
 
     support: Kernel
-    storage: str
+    chosen: str
+
+    @property
+    def storage(self) -> str:
+        return self.chosen
 
     @property
     def shape(self) -> WeightShape:  # type: ignore[override]
@@ -34,9 +38,8 @@ class StoredKernel(Kernel):
     def nonzeros(self) -> int:
         return self.support.nonzeros
 
-    @property
-    def distinct_patterns(self) -> int:
-        return self.support.distinct_patterns
+    def patterns(self) -> Patterns:
+        return self.support.patterns()
 
     @property
     def period(self) -> int | None:
