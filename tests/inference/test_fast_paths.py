@@ -195,6 +195,21 @@ def test_workers_share_all_of_the_work(name: str) -> None:
                     check(PATHS[name](conv), workers)
 
 
+@pytest.mark.parametrize("name", ["winograd2", "winograd4"])
+@pytest.mark.parametrize("limit", [1, 1500, 4000])
+@pytest.mark.parametrize("filters", [16, 67, 96])
+def test_products_of_tiles_are_cut(
+    name: str, limit: int, filters: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks of 16, 67 (a prime: one block) and 48 filters; tiles in one to as many parts as there are."""
+    monkeypatch.setattr("energysim.inference.fast.winograd._SMALL", limit)
+    for size, batch in (((13, 27), 1), ((4, 5), 2)):
+        conv = convolution(DenseKernel((filters, 9, 3, 3)), size, batch=batch, residual=True, clamp=(0, 1))
+        path = PATHS[name](conv)
+        assert path.packed[0].shape[1:] == ((2, 9, 48) if filters == 96 else (1, 9, filters))
+        check(path, 2)
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_groups_masks_and_empty_slots(name: str) -> None:
     empty = PeriodicKernel((12, 9, 3, 3), ((0, 1), (), (2, 4, 5), (7,), (8,)))

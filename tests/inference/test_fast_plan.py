@@ -164,6 +164,33 @@ def test_counts_of_a_run_are_those_of_the_kernels(compiled: bool) -> None:
     assert named
 
 
+@pytest.mark.parametrize("compiled", KINDS)
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    "pooling",
+    [
+        {"window": 2},
+        {"window": 3, "stride": 2, "padding": 1},
+        {"window": 3, "stride": 1, "padding": 1},
+        {"window": (1, 3), "stride": (2, 1)},
+        {"window": (3, 1), "stride": (1, 3)},
+        {"window": 2, "stride": 3},
+        {"window": 3, "stride": 2, "dilation": 2, "padding": 1},
+        {"window": 3, "stride": 2, "padding": 1, "ceil_mode": True},
+        {"window": (7, 5), "padding": (3, 2), "stride": 1},
+    ],
+    ids=str,
+)
+def test_maximum_of_windows(pooling: dict[str, Any], threads: int, compiled: bool) -> None:
+    """Below zero throughout, so that padding or a neighbouring row, were it read, would show."""
+    b = GraphBuilder("pooling", (33, 10, 13))
+    graph = b.build(b.pool(b.input, **pooling))
+    images = -1 - np.abs(images_of(graph, 2))
+    fast = make_plan(graph, {}, compiled=compiled, threads=threads)
+    assert np.array_equal(fast.run(images), plan(graph, {}).run(images))
+    assert fast.chosen[0].path == "flat"
+
+
 def test_an_addition_and_its_activation_join_the_convolution() -> None:
     graph = residual_net()
     chosen = make_plan(graph, weights_of(graph), compiled=False).chosen

@@ -44,6 +44,8 @@ _FASTEST: dict[tuple[object, ...], str] = {}
 _ROUNDS = 3
 #: Rows whose weights for 64 filters fill half of a second-level cache of 1 MiB.
 _ROWS = 2048
+#: Fewest channels and filters of a layer that compiled plans, too, leave to BLAS.
+_DEEP = 256
 
 
 def numba_present() -> bool:
@@ -164,15 +166,20 @@ def _compact_rule(conv: Convolution) -> type[Path]:
 
 
 def _transform_rule(conv: Convolution, compiled: bool) -> type[Path] | None:
-    """Transforms where maps are large enough to fill tiles, and weights few enough."""
+    """Transforms where channels are enough to pay for them.
+
+    Compiled transforms are cheaper, BLAS multiplies faster: it is left the deep layers, whose
+    products are most of the work.
+    """
     g = conv.geometry
-    if not Winograd4.fits(conv) or g.channels < 16 or g.filters < 16:
+    if not Winograd4.fits(conv):
         return None
-    if g.pixels >= 400:
-        return CompiledWinograd4 if compiled else Winograd4
-    if compiled:
-        return CompiledWinograd4 if g.pixels >= 144 else None
-    return Winograd2 if g.pixels >= 36 else None
+    least = min(g.channels, g.filters)
+    if compiled and (least < _DEEP or g.pixels >= 1024):
+        return CompiledWinograd4 if least >= 16 and g.pixels >= 144 else None
+    if least < 16 or g.pixels < 4:
+        return None
+    return Winograd4 if least >= 32 and g.pixels >= 400 else Winograd2
 
 
 def _time(path: Path) -> float:

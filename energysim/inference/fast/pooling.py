@@ -49,11 +49,13 @@ def pool(stage: Stage, store: Storage, share: Share, compiled: bool) -> list[Cal
     if compiled:
         return _compiled(op, stage, store, channels)
     calls: list[Call] = []
-    step = max(1, _BLOCK // (source.shape[2] * source.shape[3]))
+    step = min(max(1, _BLOCK // (source.shape[2] * source.shape[3])), max(1, len(channels)))
+    rows = np.full((step, out.shape[2], _line(op, source.shape[3], out.shape[3])), -np.inf, np.float32)
+    space = rows, np.empty_like(rows)
     for image in range(len(out)):
         for first in range(channels.start, channels.stop, step):
             own = slice(first, min(first + step, channels.stop))
-            calls.append(partial(_maximum, op, source[image, own], out[image, own]))
+            calls += _maximum(op, source[image, own], out[image, own], space)
     return calls
 
 
@@ -67,31 +69,51 @@ def _span(outputs: int, size: int, stride: int, shift: int) -> tuple[slice, slic
     return slice(first, last), slice(start, start + (last - first - 1) * stride + 1, stride)
 
 
-def _maximum(op: Pool2d, source: Array, out: Array) -> None:
-    rows = np.empty((*out.shape[:2], source.shape[2]), dtype=np.float32)
-    _largest(rows, source, 1, op, 0)
-    _largest(out, rows, 2, op, 1)
+def _line(op: Pool2d, width: int, outputs: int) -> int:
+    """Floats of a padded row."""
+    return max(op.padding[2] + width, (outputs - 1) * op.stride[1] + (op.window[1] - 1) * op.dilation[1] + 1)
 
 
-def _largest(out: Array, source: Array, axis: int, op: Pool2d, side: int) -> None:
-    """The maximum over the taps of one side of the window, along one axis of (C, H, W)."""
+def _maximum(op: Pool2d, source: Array, out: Array, space: tuple[Array, Array]) -> list[Call]:
+    """The maximum of windows of (C, H, W): over rows, then over columns.
+
+    Columns are compared in whole runs of memory, which suits vector units, also where the stride
+    then skips results. ``space`` is twice (C, outputs, line), the first -inf beside the pixels, so
+    that padding never wins.
+    """
+    rows, found = (part[: len(out)] for part in space)
+    left, step, apart = op.padding[2], op.stride[1], op.dilation[1]
+    calls = _tallest(op, source, rows[:, :, left : left + source.shape[2]])
+    if op.window[1] > 1:
+        length = rows.size - (op.window[1] - 1) * apart
+        run, largest = rows.reshape(-1), found.reshape(-1)[:length]
+        parts = [run[s * apart : s * apart + length] for s in range(op.window[1])]
+        calls.append(partial(np.maximum, parts[0], parts[1], out=largest))
+        calls += [partial(np.maximum, largest, part, out=largest) for part in parts[2:]]
+    kept = rows if op.window[1] == 1 else found
+    return [*calls, partial(np.copyto, out, kept[:, :, : (out.shape[2] - 1) * step + 1 : step])]
+
+
+def _tallest(op: Pool2d, source: Array, out: Array) -> list[Call]:
+    """The maximum over the rows of a window: (C, H, W) into (C, outputs, W)."""
     parts = []
-    for tap in range(op.window[side]):
-        shift = tap * op.dilation[side] - op.padding[2 * side]
-        found = _span(out.shape[axis], source.shape[axis], op.stride[side], shift)
+    for tap in range(op.window[0]):
+        shift = tap * op.dilation[0] - op.padding[0]
+        found = _span(out.shape[1], source.shape[1], op.stride[0], shift)
         if found is not None:
-            target, taken = ((slice(None),) * axis + (part,) for part in found)
-            parts.append((target, out[target], source[taken]))
-    whole = [part for part in parts if part[1].shape == out.shape]
+            parts.append((out[:, found[0]], source[:, found[1]]))
+    parts.sort(key=lambda part: -part[0].shape[1])
+    whole = [taken for place, taken in parts if place.shape == out.shape]
+    calls: list[Call] = []
     if len(whole) > 1:
-        np.maximum(whole[0][2], whole[1][2], out=out)
+        calls.append(partial(np.maximum, whole[0], whole[1], out=out))
     elif whole:
-        np.copyto(out, whole[0][2])
+        calls.append(partial(np.copyto, out, whole[0]))
     else:
-        out[...] = -np.inf
-    for part in parts:
-        if not any(part is done for done in whole[:2]):
-            np.maximum(part[1], part[2], out=part[1])
+        calls.append(partial(np.copyto, out, np.float32(-np.inf)))
+    return calls + [
+        partial(np.maximum, place, taken, out=place) for place, taken in parts[min(2, len(whole)) :]
+    ]
 
 
 def _average(op: Pool2d, source: Array, out: Array, channels: range) -> list[Call] | None:

@@ -116,7 +116,7 @@ class CompiledWinograd4(Path):
         weights, offsets, places, zeros = (a.ctypes.data for a in arrays)
         multiply = (
             *(moved.ctypes.data, product.ctypes.data, weights, self._weights.shape[1]),
-            *(offsets, places, zeros, self._blocks, rows * across, pitch, g.channels, g.filters),
+            *(offsets, places, zeros, self._blocks, rows * across, pitch, g.channels, g.filters, 0),
         )
         plane = g.target
         size = plane.height, plane.width

@@ -114,9 +114,17 @@ def give(product, y, other, filters, stride, pitch, head, size, start, rows, acr
 
 
 @njit(nogil=True)
-def products(moved, product, weights, each, offsets, places, zeros, blocks, tiles, pitch, channels, filters):
-    """The 36 products of a block; all arrays as addresses, ``each`` floats of weights per product."""
+def products(
+    moved, product, weights, each, offsets, places, zeros, blocks, tiles, pitch, channels, filters, zero
+):
+    """The 36 products of a block; all arrays as addresses, ``each`` floats of weights per product.
+
+    ``zero`` is 0: as a literal it would have :func:`over_pixels` compiled once more.
+    """
     none, most = np.float32(-np.inf), np.float32(np.inf)
     for i in range(36):
         x, y, w = moved + 4 * i * channels * pitch, product + 4 * i * filters * pitch, weights + 4 * i * each
-        over_pixels(x, y, 0, offsets, w, places, zeros, blocks, 0, len(blocks), 0, tiles, tiles, none, most)
+        over_pixels(
+            *(x, y, zero, offsets, w, places, zeros, blocks, zero, len(blocks), zero, tiles, tiles),
+            *(none, most),
+        )

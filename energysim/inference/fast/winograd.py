@@ -7,8 +7,12 @@ inputs and a window g of 3 x 3::
     Y = AT [ (G g GT) * (BT d B) ] A       (* element by element)
 
 Applied to all tiles at once, ``BT d B`` is one product of the Kronecker square of BT
-(n^2 x n^2) with a matrix (n^2, C * tiles), and the element-wise product is a batch of n^2 products
-(M x C) (C x tiles). AT, G and BT follow exactly from n - 1 points and infinity (Cook-Toom).
+(n^2 x n^2) with a matrix (n^2, tiles * C), and the element-wise product is a batch of n^2 products
+(tiles x C) (C x M). These are cut so small that OpenBLAS multiplies the factors where they lie
+(its kernels for small matrices, m n k up to 100^3) instead of copying them first: with few tiles
+that copy, of all weights, takes as long as the products. The filters are the contiguous side, since
+the tiles of a small map would not fill a vector. AT, G and BT follow exactly from n - 1 points and
+infinity (Cook-Toom).
 
 A transform path multiplies 9 m^2 / n^2 times less than the layer counts, and rounds otherwise: it
 is named in a plan, and ``winograd=False`` keeps it out.
@@ -16,6 +20,7 @@ is named in a plan, and ``winograd=False`` keeps it out.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache, partial
 from typing import ClassVar
@@ -25,7 +30,7 @@ import numpy as np
 from energysim.inference.fast.blas import gemm_call
 from energysim.inference.fast.geometry import Convolution
 from energysim.inference.fast.layout import AnyArray, Array, Plane, window
-from energysim.inference.fast.path import Buffers, Call, Path
+from energysim.inference.fast.path import Buffers, Call, Path, epilogue
 
 __all__ = ["Winograd2", "Winograd4", "filters", "transforms"]
 
@@ -35,6 +40,11 @@ _BLOCK = 1 << 18
 _FEWEST = 48
 #: Floats of transformed weights that stay in the third-level cache when every block reads them again.
 _KEPT = 1 << 20
+#: Filters of one product: four vectors of AVX-512, and (C x 64) weights that stay in the cache for all tiles.
+_WIDE = 64
+#: Largest m n k that OpenBLAS multiplies without packing (kernel/x86_64/sgemm_small_kernel_permit_skylakex.c,
+#: processors with AVX-512); a limit of speed only.
+_SMALL = 100**3
 _POINTS = {2: "0 1 -1", 4: "0 1 -1 2 -2"}
 
 
@@ -90,7 +100,10 @@ class Winograd4(Path):
     def __init__(self, conv: Convolution) -> None:
         super().__init__(conv)
         at, _, bt = transforms(self.m)
-        self._weights = filters(conv.weights, self.m)
+        blocks = conv.geometry.filters // _width(conv.geometry.filters)
+        moved = filters(conv.weights, self.m)  # (n^2, M, C)
+        parts = moved.reshape(len(moved), blocks, -1, moved.shape[2])
+        self._weights = np.ascontiguousarray(parts.transpose(0, 1, 3, 2))
         self._into = np.kron(bt, bt).astype(np.float32)
         self._out = np.kron(at, at).astype(np.float32)
 
@@ -122,9 +135,14 @@ class Winograd4(Path):
 
     @property
     def scratch(self) -> int:
-        g, tiles = self.conv.geometry, self._rows * self._grid[1]
+        g, (tiles, _) = self.conv.geometry, self._padded(self._rows * self._grid[1])
         n, channels, filters = len(self._weights), g.channels, g.filters
         return tiles * (n * max(channels, filters) * 2 + self.m**2 * filters)
+
+    def _padded(self, tiles: int) -> tuple[int, int]:
+        """Tiles with those that fill up the last part, and the number of equal parts."""
+        parts = -(-tiles * self.conv.geometry.channels * self._weights.shape[3] // _SMALL)
+        return parts * -(-tiles // parts), parts
 
     def bind(self, to: Buffers) -> list[Call]:
         down, _ = self._grid
@@ -137,41 +155,37 @@ class Winograd4(Path):
         return calls
 
     def _block(self, to: Buffers, image: int, start: int, stop: int) -> list[Call]:
-        g, m, n = self.conv.geometry, self.m, self.m + 2
+        conv, g, m, n = self.conv, self.conv.geometry, self.m, self.m + 2
         rows, across = stop - start, self._grid[1]
-        count, wide = rows * across, max(g.channels, g.filters)
-        size = n * n * wide * count
+        (count, parts), blocks = self._padded(rows * across), self._weights.shape[1]
+        size = n * n * max(g.channels, g.filters) * count
         first, second, third = to.space[:size], to.space[size : 2 * size], to.space[2 * size :]
         taken = first[: n * n * g.channels * count].reshape(n * n, -1)
-        moved = second[: taken.size].reshape(n * n, g.channels, count)
-        product = first[: n * n * g.filters * count].reshape(n * n, g.filters, count)
+        moved = second[: taken.size].reshape(n * n, -1)
+        product = first[: n * n * g.filters * count].reshape(n * n, -1)
         result = third[: m * m * g.filters * count].reshape(m * m, -1)
-        boxes = taken.reshape(n, n, g.channels, rows, across)
+        boxes = taken[:, : rows * across * g.channels].reshape(n, n, rows, across, -1)
         calls = _take(to.source[image], g.source, boxes, m, start, g.padding)
-        calls.append(gemm_call(self._into, taken, moved.reshape(n * n, -1)))
-        calls.append(partial(np.matmul, self._weights, moved, product))
-        calls.append(gemm_call(self._out, product.reshape(n * n, -1), result))
-        outputs = result.reshape(m * m, g.filters, count)
-        calls.append(partial(np.add, outputs, self.conv.bias.reshape(-1, 1), outputs))
-        if to.residual is None:
-            calls += self._clamps(outputs)
-        shaped = result.reshape(m, m, g.filters, rows, across)
-        for a in range(m):
-            for b in range(m):
-                part, place = _corner(g.target, to.target[image], shaped[a, b], m * start + a, b, m)
-                if to.residual is not None:
-                    _, other = _corner(g.target, to.residual[image], shaped[a, b], m * start + a, b, m)
-                    calls.append(partial(np.add, part, other, part))
-                    calls += self._clamps(part)
-                calls.append(partial(np.copyto, place, part))
-        return calls
-
-    def _clamps(self, values: Array) -> list[Call]:
-        calls: list[Call] = []
-        if self.conv.low > -np.inf:
-            calls.append(partial(np.maximum, values, np.float32(self.conv.low), out=values))
-        if self.conv.high < np.inf:
-            calls.append(partial(np.minimum, values, np.float32(self.conv.high), out=values))
+        if count > rows * across:
+            calls.append(partial(np.copyto, taken[:, rows * across * g.channels :], np.float32(0)))
+        calls.append(gemm_call(self._into, taken, moved))
+        tiles = moved.reshape(n * n, 1, parts, -1, g.channels)
+        made = product.reshape(n * n, blocks, parts, count // parts, -1)
+        calls.append(partial(np.matmul, tiles, self._weights[:, :, None], made))
+        calls.append(gemm_call(self._out, product, result))
+        outputs = result.reshape(m * m, blocks, count, -1)
+        bias, residual = conv.bias.reshape(blocks, 1, -1), to.residual
+        whole = replace(conv, low=-np.inf, high=np.inf) if residual is not None else conv
+        calls += epilogue(whole, outputs, bias, None)
+        corners = outputs[:, :, : rows * across].reshape(m, m, blocks, rows, across, -1)
+        for a, b in np.ndindex(m, m):
+            place = g.target.pixels(to.target[image])[:, m * start + a :: m, b::m][:, :rows, :across]
+            part = corners[a, b, :, : place.shape[1], : place.shape[2]].transpose(0, 3, 1, 2)
+            calls.append(partial(np.copyto, place.reshape(part.shape), part))
+        if residual is not None:
+            pitch = m * g.target.pitch
+            own = slice(g.target.head + start * pitch, min(g.target.end, g.target.head + stop * pitch))
+            calls += epilogue(conv, to.target[image, :, own], None, residual[image, :, own])
         return calls
 
 
@@ -182,46 +196,46 @@ class Winograd2(Winograd4):
     m = 2
 
 
+def _width(filters: int) -> int:
+    """Filters of one product: a divisor of all, near 64."""
+    found = max(w for w in range(1, min(filters, _WIDE) + 1) if filters % w == 0)
+    return found if found >= 16 else filters
+
+
 def _take(
     source: Array, plane: Plane, boxes: Array, m: int, start: int, padding: tuple[int, int]
 ) -> list[Call]:
-    """The copies of all tiles (n, n, C, rows, across) from one image; zeros beyond its padding.
+    """The copies of all tiles (n, n, rows, across, C) from one image; zeros beyond its padding.
 
     Tiles overlap: what position m or m + 1 of a tile holds is position 0 or 1 of the next, so only the
     last tile of a row or column is copied from the map, the others from tiles that are there already.
     """
     calls: list[Call] = []
-    n, rows, across = len(boxes), *boxes.shape[3:]
+    n, rows, across = len(boxes), *boxes.shape[2:4]
     for i in range(n):
         for j in range(n):
             y, x = m * start + i - padding[0], j - padding[1]
             down, right = 0, 0
             if j >= m and across > 1:
-                calls.append(partial(np.copyto, boxes[i, j][..., :-1], boxes[i, j - m][..., 1:]))
+                calls.append(partial(np.copyto, boxes[i, j][:, :-1], boxes[i, j - m][:, 1:]))
                 right = across - 1
             elif i >= m and rows > 1:
-                calls.append(partial(np.copyto, boxes[i, j][:, :-1], boxes[i - m, j][:, 1:]))
+                calls.append(partial(np.copyto, boxes[i, j][:-1], boxes[i - m, j][1:]))
                 down = rows - 1
-            calls += _copy(source, plane, boxes[i, j][:, down:, right:], m, y + m * down, x + m * right)
+            calls += _copy(source, plane, boxes[i, j][down:, right:], m, y + m * down, x + m * right)
     return calls
 
 
 def _copy(source: Array, plane: Plane, box: Array, m: int, y: int, x: int) -> list[Call]:
-    """Every m-th pixel from (y, x) on into (C, rows, across); zeros beyond the padding."""
-    channels, rows, across = box.shape
+    """Every m-th pixel from (y, x) on into (rows, across, C); zeros beyond the padding."""
+    rows, across, channels = box.shape
     bottom, right = plane.height + plane.pads[1], plane.width + plane.gap
     high = max(0, min(rows, -(-(bottom - y) // m)))
     wide = max(0, min(across, -(-(right - x) // m)))
     calls: list[Call] = []
     if high and wide:
-        shape, strides = (channels, high, wide), (plane.stride, m * plane.pitch, m)
+        shape, strides = (high, wide, channels), (m * plane.pitch, m, plane.stride)
         taken = window(source.reshape(-1), plane.head + y * plane.pitch + x, shape, strides)
-        calls.append(partial(np.copyto, box[:, :high, :wide], taken))
-    beyond = (box[:, high:], box[:, :high, wide:])
+        calls.append(partial(np.copyto, box[:high, :wide], taken))
+    beyond = (box[high:], box[:high, wide:])
     return calls + [partial(np.copyto, rest, np.float32(0)) for rest in beyond if rest.size]
-
-
-def _corner(plane: Plane, planes: Array, part: Array, y: int, x: int, m: int) -> tuple[Array, Array]:
-    """One corner of all tiles, and where it lies in a map (M, S), clipped to the map."""
-    place = plane.pixels(planes)[:, y::m, x::m][:, : part.shape[1], : part.shape[2]]
-    return part[:, : place.shape[1], : place.shape[2]], place
