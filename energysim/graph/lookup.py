@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from energysim.errors import ShapeError
 from energysim.graph.operators import Category, Operator
 from energysim.graph.shapes import ANY_RANK, Shape, need_count, need_rank, product, sample_axis, text
 
-__all__ = ["Constant", "Embedding", "ExpandBatch", "GatherElements"]
+__all__ = ["Constant", "Embedding", "ExpandBatch", "GatherElements", "computed_inputs"]
+
+if TYPE_CHECKING:
+    from energysim.graph.layergraph import LayerGraph, Node
 
 
 @dataclass(frozen=True)
@@ -102,3 +105,18 @@ class GatherElements(Operator):
         if indices[0] != data[0]:
             raise ShapeError(f"indices for a batch of {indices[0]}, data for one of {data[0]}")
         return (indices,)
+
+
+def computed_inputs(graph: LayerGraph, node: Node) -> tuple[str, ...]:
+    """Return the tensors a node reads that are no constants, nor views of one."""
+    return tuple(tensor for tensor in node.inputs if not _is_constant(graph, tensor))
+
+
+def _is_constant(graph: LayerGraph, tensor: str) -> bool:
+    producer = graph.tensors[tensor].producer
+    if producer is None:
+        return False
+    node = graph.node(producer)
+    if isinstance(node.op, Constant):
+        return True
+    return bool(node.op.category == "view" and node.inputs) and _is_constant(graph, node.inputs[0])

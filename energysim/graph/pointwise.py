@@ -126,9 +126,7 @@ class Where(Operator):
 
     def infer(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
         if len(shapes) != 3:
-            raise ShapeError(
-                f"a choice takes 3 inputs (condition, if true, if false), not {len(shapes)}"
-            )
+            raise ShapeError(f"a choice takes 3 inputs (condition, if true, if false), not {len(shapes)}")
         return (broadcast(shapes, "a choice"),)
 
     def other_ops(self, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> int:

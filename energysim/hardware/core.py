@@ -232,10 +232,20 @@ class Hardware:
         SpecError
             If no MAC of this hardware is that wide.
         """
+        return dict(self.mac)[self.mac_width(weight_bits, activation_bits)]
+
+    def mac_width(self, weight_bits: int, activation_bits: int) -> int:
+        """Return the width of the narrowest datapath that holds both operands [bit].
+
+        Raises
+        ------
+        SpecError
+            If no MAC of this hardware is that wide.
+        """
         bits = max(weight_bits, activation_bits)
-        for width, energy in self.mac:
+        for width, _ in self.mac:
             if width >= bits:
-                return energy
+                return width
         raise SpecError(
             f"hardware {self.name!r} has no MAC for {weight_bits}-bit weights and {activation_bits}-bit "
             f"activations; its widest has {self.mac[-1][0]} bit"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from energysim.graph import BatchNorm, LayerGraph, Node
+from energysim.graph import BatchNorm, Cast, Embedding, LayerGraph, Node
 from energysim.graph.shapes import Shape, product
 from energysim.inference.base import Images, Plan
 from energysim.inference.direct import ReferencePlan
@@ -24,6 +24,7 @@ def random_images(graph: LayerGraph, count: int, seed: int = 0) -> FloatArray | 
 
     Squares of 1, 2, 4, ... pixels with a random value each, added up: like photographs, and unlike
     white noise, they differ at all scales, so that deep layers do not see the same average everywhere.
+    What an embedding looks up is whole numbers that it has rows for.
 
     Parameters
     ----------
@@ -41,8 +42,26 @@ def random_images(graph: LayerGraph, count: int, seed: int = 0) -> FloatArray | 
     found = {}
     for name in graph.inputs:
         shape = (count, *graph.tensor(name).shape[1:])
-        found[name] = _squares(shape, seed, name)
+        entries = _entries(graph, name)
+        found[name] = _indices(shape, seed, name, entries) if entries else _squares(shape, seed, name)
     return found if len(found) > 1 else next(iter(found.values()))
+
+
+def _entries(graph: LayerGraph, tensor: str) -> int:
+    """How many rows the smallest table has that a tensor, or a view of it, is looked up in; 0 if none."""
+    sizes = []
+    for node in graph.consumers(tensor):
+        if isinstance(node.op, Embedding):
+            sizes.append(node.op.entries)
+        elif node.op.category == "view" or isinstance(node.op, Cast):
+            sizes += [_entries(graph, output) for output in node.outputs]
+    return min((size for size in sizes if size), default=0)
+
+
+def _indices(shape: Shape, seed: int, name: str, entries: int) -> FloatArray:
+    """Return whole numbers below a limit."""
+    spread = np.abs(bell(product(shape), seed, f"index {name}")) * np.float32(entries)
+    return np.asarray(np.floor(spread) % entries, dtype=np.float32).reshape(shape)
 
 
 def _squares(shape: Shape, seed: int, name: str) -> FloatArray:
