@@ -41,6 +41,8 @@ class Operator:
     """Base of all operators. A subclass that sets no category is *unknown* to the cost models."""
 
     category: ClassVar[Category] = "unknown"
+    #: Whether a view moves data once its output has to lie in memory (a shift, not a split).
+    moves: ClassVar[bool] = False
 
     @property
     def kind(self) -> str:
@@ -205,10 +207,21 @@ class ConvTranspose2d(Operator):
 
 @dataclass(frozen=True)
 class Linear(Operator):
-    """Fully connected layer on the last axis of (N, F) or (N, L, F): a weight of (M, F)."""
+    """Fully connected layer on the last axis of (N, F) or (N, L, F): a weight of (M, F).
+
+    Parameters
+    ----------
+    out_features : int
+        M.
+    bias : bool
+        Whether a bias of M elements is added.
+    kernel : Kernel, optional
+        Which weights exist, laid out as (M, F, 1, 1); None means all of them.
+    """
 
     out_features: int
     bias: bool = True
+    kernel: Kernel | None = None
 
     category: ClassVar[Category] = "mac"
 
@@ -217,7 +230,20 @@ class Linear(Operator):
 
     def infer(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
         need_rank(shapes, 1, (2, 3), "a linear layer")
+        self.layout(shapes)
         return ((*shapes[0][:-1], self.out_features),)
+
+    def layout(self, shapes: tuple[Shape, ...]) -> Kernel:
+        """Return the kernel, dense if none was given; raise ShapeError if its shape does not fit."""
+        weight = (self.out_features, shapes[0][-1], 1, 1)
+        if self.kernel is None:
+            return DenseKernel(weight)
+        if self.kernel.shape != weight:
+            raise ShapeError(
+                f"the kernel is laid out for weights {text(self.kernel.shape)}, "
+                f"the linear layer has {text(weight)}"
+            )
+        return self.kernel
 
     def parameters(self, shapes: tuple[Shape, ...]) -> dict[str, Shape]:
         found: dict[str, Shape] = {"weight": (self.out_features, shapes[0][-1])}

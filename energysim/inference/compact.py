@@ -1,4 +1,4 @@
-"""The compact executor: convolutions on packed weights, never expanded, for any kernel.
+"""The compact executor: convolutions and sparse linear layers on packed weights, for any kernel.
 
 A block of output rows is computed at a time: its input rows are copied out with their padding, the
 rows that a unit needs are gathered from them for the valid outputs, and one matrix product per unit
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from energysim.graph import Conv2d, LayerGraph, Node
+from energysim.graph import Conv2d, LayerGraph, Linear, Node
 from energysim.inference.base import Plan
 from energysim.inference.direct import by_node, dense_macs, workspace_bytes
 from energysim.inference.memory import most_bytes
@@ -147,6 +147,7 @@ class CompactPlan(Plan):
         super().__init__(graph, threads)
         self._parameters = by_node(graph, check_weights(graph, weights))
         self._convolutions: dict[str, CompactConv] = {}
+        self._linear: dict[str, CompactConv] = {}  # sparse ones, as convolutions of 1 x 1 maps
         for node in graph.nodes:
             function_of(node)
             if isinstance(node.op, Conv2d):
@@ -155,14 +156,25 @@ class CompactPlan(Plan):
                 self._convolutions[node.name] = CompactConv(
                     node.op, kernel, kernel.pack(own["weight"]), own.get("bias")
                 )
+            elif isinstance(node.op, Linear) and node.op.kernel is not None:
+                own = self._parameters.pop(node.name)
+                kernel = node.op.kernel
+                self._linear[node.name] = CompactConv(
+                    Conv2d(node.op.out_features, (1, 1), bias=node.op.bias),
+                    kernel,
+                    kernel.pack(own["weight"].reshape(kernel.shape)),
+                    own.get("bias"),
+                )
 
     @property
     def memory_bytes(self) -> int:
         held = sum(a.nbytes for arrays in self._parameters.values() for a in arrays.values())
-        held += sum(conv.nbytes for conv in self._convolutions.values())
+        held += sum(conv.nbytes for conv in (*self._convolutions.values(), *self._linear.values()))
         return held + most_bytes(self.graph, lambda _: 4, lambda node: self.shares * self._workspace(node))
 
     def _workspace(self, node: Node) -> int:
+        if node.name in self._linear:
+            return self._linear[node.name].workspace_bytes(self.graph.input_shapes(node)[0][-1], 1, 1)
         conv = self._convolutions.get(node.name)
         if conv is None:
             return workspace_bytes(self.graph, node, 4)
@@ -176,6 +188,11 @@ class CompactPlan(Plan):
             out, macs = conv(inputs[0])
             self.counter.add(node.name, macs)
             return (out,)
+        if node.name in self._linear:
+            x = inputs[0]
+            out, macs = self._linear[node.name](x.reshape(-1, x.shape[-1], 1, 1))
+            self.counter.add(node.name, macs)
+            return (out.reshape(*x.shape[:-1], out.shape[1]),)
         outputs = run_operator(node, inputs, self._parameters[node.name])
         macs = dense_macs(node, inputs, outputs)
         if macs:

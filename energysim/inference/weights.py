@@ -167,7 +167,7 @@ def _spread(graph: LayerGraph, node: Node, suffix: str) -> tuple[float, float]:
     if isinstance(op, Conv2d | ConvTranspose2d | Linear):
         if suffix == "bias":
             return 0.0, 0.02
-        if isinstance(op, Conv2d):
+        if isinstance(op, Conv2d | Linear):
             kernel = op.layout(shapes)
             inputs = kernel.nonzeros / kernel.shape[0]
         else:
@@ -226,13 +226,15 @@ def random_weights(graph: LayerGraph, seed: int = 0) -> dict[str, FloatArray]:
 
 
 def masked(graph: LayerGraph, weights: Weights) -> dict[str, FloatArray]:
-    """Return the weights with zeros wherever a convolution's kernel keeps no weight.
+    """Return the weights with zeros wherever a layer's kernel keeps no weight.
 
     Arrays of dense layers are passed on as they are, not copied.
     """
     found = dict(weights)
     for node in graph.nodes:
-        if isinstance(node.op, Conv2d) and node.op.kernel is not None and not node.op.kernel.is_dense:
-            name = f"{node.name}.weight"
-            found[name] = np.where(node.op.kernel.mask(), weights[name], np.float32(0))
+        if not isinstance(node.op, Conv2d | Linear) or node.op.kernel is None or node.op.kernel.is_dense:
+            continue
+        name = f"{node.name}.weight"
+        mask = node.op.kernel.mask().reshape(weights[name].shape)
+        found[name] = np.where(mask, weights[name], np.float32(0))
     return found

@@ -58,9 +58,9 @@ class Encoder:
         FormatError
             If the format cannot hold such weights.
         """
-        if isinstance(node.op, Conv2d):
+        if isinstance(node.op, Conv2d | Linear):
             kernel = node.op.layout(graph.input_shapes(node))
-        elif isinstance(node.op, Linear | ConvTranspose2d):
+        elif isinstance(node.op, ConvTranspose2d):
             kernel = DenseKernel(_four(weights[f"{node.name}.weight"].shape))
         else:
             return "", 0, None
