@@ -65,7 +65,9 @@ class Differences:
 
     @property
     def deviation(self) -> float:
-        """Standard deviation of the reference."""
+        """Standard deviation of the reference; a single number has none, its magnitude stands for it."""
+        if self.elements == 1:
+            return abs(self._mean)
         return math.sqrt(max(0.0, self._squares) / self.elements) if self.elements else 0.0
 
     @property

@@ -79,6 +79,11 @@ def test_disagreement_is_exit_code_one(
         (("--data", "nothing.npz"), "there is no such file or folder"),
         (("--weights", "nothing.npz"), "weights 'nothing.npz' cannot be read"),
         (("--weights", "MODEL"), "this is no weight file"),
+        (("--weights", "randm"), "no such file or folder; did you mean 'random'?"),
+        (("--weights", "random", "--weights", "MODEL"), "random weights stand alone"),
+        (("--data", ""), "the data have no name"),
+        (("--inputs", "100000000000"), "all are held at once, "),
+        (("--tolerance", "2"), "from 0 to below 1, not 2"),
         (("--mode", "int4"), "'int4' is not one of"),
         (("--inputs", "0"), "the number of inputs is at least 1, not 0"),
         (("--seed", "-1"), "a seed is a whole number"),
@@ -94,6 +99,16 @@ def test_bad_input_is_one_line(
     assert (code, out) == (2, "")
     assert message in err
     assert len(err.splitlines()) == 1
+
+
+def test_a_place_that_cannot_be_written_to_is_told_before_the_run(
+    capsys: pytest.CaptureFixture[str], model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("energysim.validate.validate", lambda *_, **__: pytest.fail("it ran"))
+    monkeypatch.setattr("energysim.cli.options.os.access", lambda place, mode: False)
+    code, out, err = typed(capsys, model, "-o", str(tmp_path / "x.json"))
+    assert (code, out) == (2, "")
+    assert err.endswith(f"cannot be written: no permission to write to {str(tmp_path)!r}\n")
 
 
 def test_labels_out_of_range(capsys: pytest.CaptureFixture[str], model: str, tmp_path: Path) -> None:

@@ -53,6 +53,17 @@ def test_what_is_no_number_is_never_within_a_tolerance(bad: float) -> None:
     assert "not all finite" in str(broken.meaningless)
 
 
+def test_a_single_number_is_compared_with_its_magnitude() -> None:
+    off = Differences()
+    off.add(np.array([[-4.0]]), np.array([[-4.5]]))
+    assert off.relative == 0.125
+    assert off.problem(0.2) is None
+    assert "by up to 0.5 or 0.125 standard" in str(off.problem(0.1))
+    nothing = Differences()
+    nothing.add(np.zeros((1, 1)), np.ones((1, 1)))
+    assert "without any bound" in str(nothing.problem(0.9))
+
+
 def test_another_shape_is_different() -> None:
     off = Differences()
     off.add(np.ones((2, 3)), np.ones((2, 1)))
