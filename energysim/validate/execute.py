@@ -12,7 +12,7 @@ import numpy as np
 
 from energysim.data import Data, batch_size, classes_of
 from energysim.errors import SchemeError, UsageError
-from energysim.graph import Conv2d, LayerGraph, Node
+from energysim.graph import Conv2d, LayerGraph, Linear, Node
 from energysim.inference import Plan, plan
 from energysim.inference.base import Images
 from energysim.inference.counter import Executed
@@ -70,14 +70,14 @@ def dense_equivalent(graph: LayerGraph, rewrite: Rewrite) -> LayerGraph:
     Raises
     ------
     SchemeError
-        If the scheme did more than give convolutions another kernel.
+        If the scheme did more than give layers another kernel.
     """
     if [n.name for n in rewrite.graph] != [n.name for n in graph] or any(
         origin.exactness != "E1" or origin.node != name for name, origin in rewrite.trace.items()
     ):
         raise SchemeError("the scheme rewrites layers: there is no masked dense form to compare it with")
     return graph.with_operators(
-        {node.name: replace(node.op, kernel=None) for node in graph if isinstance(node.op, Conv2d)}
+        {node.name: replace(node.op, kernel=None) for node in graph if isinstance(node.op, Conv2d | Linear)}
     )
 
 

@@ -25,7 +25,7 @@ def support_problems(graph: LayerGraph) -> tuple[str, ...]:
     """Return the layers whose kernels contradict themselves: nothing is run then."""
     found = []
     for node in graph:
-        if isinstance(node.op, Conv2d) and node.op.kernel is not None:
+        if isinstance(node.op, Conv2d | Linear) and node.op.kernel is not None:
             problem = support_problem(node.op.kernel)
             if problem is not None:
                 found.append(f"layer {node.name!r}: {problem}")
