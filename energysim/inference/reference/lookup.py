@@ -50,6 +50,6 @@ def gather_elements(
 ) -> tuple[Array, ...]:
     """Pick elements along an axis, each by its own index."""
     data, indices = inputs
-    at = list(np.indices(indices.shape, sparse=True))
+    at: list[Array] = list(np.indices(indices.shape, sparse=True))
     at[op.axis] = _indices(indices, data.shape[op.axis])
     return (data[tuple(at)],)
