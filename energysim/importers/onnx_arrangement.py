@@ -37,10 +37,6 @@ def to_shape(site: Site, x: Value, shape: Shape) -> Value:
     if batch == 1 and shape[:1] == (1,) and len(shape) > 1:
         return site.valued(site.view(x.tensor, shape[1:]), shape, True, x.element)
     tensor = site.sample(x)
-    if not shape:
-        return site.valued(
-            site.view(tensor, (1,)) if len(site.shape(tensor)) > 1 else tensor, (), False, x.element
-        )
     return site.valued(site.view(tensor, shape), shape, False, x.element)
 
 
@@ -340,10 +336,16 @@ def depth_to_space(site: Site) -> list[Known]:
 
 def space_to_depth(site: Site) -> list[Known]:
     """SpaceToDepth."""
-    if site.call.string("mode", "DCR") != "DCR":
-        raise UnsupportedError("its mode is not DCR")
-    op = SpaceToDepth(site.call.integer("blocksize"))
-    return [site.result(site.one(op, site.batched(site.value(0))), True)]
+    x, block = site.value(0), site.call.integer("blocksize")
+    tensor = site.batched(x)
+    if site.call.string("mode", "DCR") == "DCR":
+        return [site.result(site.one(SpaceToDepth(block), tensor), True)]
+    _, channels, rows, cols = site.shape(tensor)
+    if block < 1 or rows % block or cols % block:
+        raise GraphError(f"blocks of {block} do not divide {text(x.shape)}")
+    table = site.view(tensor, (channels, rows // block, block, cols // block, block))
+    moved = site.permuted(table, (0, 1, 3, 5, 2, 4))
+    return [site.result(site.view(moved, (channels * block * block, rows // block, cols // block)), True)]
 
 
 ARRANGEMENT: dict[tuple[str, int], Lower] = {

@@ -116,6 +116,9 @@ class OnnxFile:
         if min(shape, default=0) < 0:
             raise ModelError(f"a shape of {shape}")
         needed = -(-product(shape) * element.bits // 8)
+        if not tensor.doc_string:  # of a body that the standard gives, not of this file
+            array = self._package.numpy_helper.to_array(tensor).astype(element.dtype)
+            return Constant.of(array, element)
         payload = self._payloads[int(tensor.doc_string)]
         if tensor.data_location == _EXTERNAL:
             path, offset = self._external(tensor, needed)
@@ -222,19 +225,34 @@ class OnnxFile:
         """
         onnx = self._package
         schema = onnx.defs.get_schema(call.operator, call.opset, "")
+        found = {name: a.default_value for name, a in schema.attributes.items() if a.default_value.name}
         if schema.has_function:
-            return schema.function_body
+            body = onnx.FunctionProto()
+            body.CopyFrom(schema.function_body)
+            body.attribute_proto.extend(found.values())
+            return body
         if not schema.has_context_dependent_function:
             return None
+        plain = onnx.NodeProto()
+        plain.CopyFrom(node)
+        del plain.attribute[:]
+        for name, value in call.attributes.items():
+            if isinstance(value, Constant):
+                return None
+            plain.attribute.append(onnx.helper.make_attribute(name, value))
         types = []
         for known in inputs:
             number = next((n for n, e in ELEMENTS.items() if known is not None and e is known[1]), 0)
             made = onnx.helper.make_tensor_type_proto(number, None if known is None else known[0])
             types.append(made.SerializeToString())
-        body = schema.get_context_dependent_function_with_opset_version(
-            call.opset, node.SerializeToString(), types
+        made_body = schema.get_context_dependent_function_with_opset_version(
+            call.opset, plain.SerializeToString(), types
         )
-        return onnx.FunctionProto.FromString(body) if body else None
+        if not made_body:
+            return None
+        body = onnx.FunctionProto.FromString(made_body)
+        body.attribute_proto.extend(found.values())
+        return body
 
     def _type_name(self, number: int) -> str:
         with suppress(ValueError, KeyError):

@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from energysim.errors import EnergysimError, GraphError, ModelError, WeightsError
+from energysim.errors import EnergysimError, GraphError, ModelError, UnknownOperatorError, WeightsError
 from energysim.graph import Elementwise, LayerGraph
 from energysim.graph.shapes import Shape, text
 from energysim.importers.onnx_calls import Call
 from energysim.importers.onnx_file import OnnxFile
 from energysim.importers.onnx_inputs import InputShapes, bind, read_inputs, stated_shape
 from energysim.importers.onnx_patterns import simplify
-from energysim.importers.onnx_sheet import BatchMixedError, Sheet, Site, Value
+from energysim.importers.onnx_sheet import BatchMixedError, Sheet, Site, UnsupportedError, Value
 from energysim.importers.onnx_values import Array, Constant
 from energysim.importers.onnx_walk import Scope, Walk
 
@@ -166,7 +166,7 @@ def _imported(file: OnnxFile, given: InputShapes | None, allow_unknown: bool) ->
         sheet = Sheet(batches.copy().pop() if batched else 1)
         scope: Scope = dict(constants)
         for name, shape in shapes.items():
-            own = shape if batched else (1, *shape)
+            own = shape if batched else (1, *(shape or (1,)))
             sheet.input(name, own, elements[name])
             scope[name] = Value(name, shape, elements[name], batched)
         wanted = [o.name for o in graph.output]
@@ -232,9 +232,16 @@ def _built(
             raise ModelError(f"{file.label}: nobody makes its output {name!r}")
         known = scope[name]
         if known is None or isinstance(known, str):
-            raise ModelError(f"{file.label}: its output {name!r} is not computed here")
+            node = next(n for n in file.proto.graph.node if name in n.output)
+            raise UnknownOperatorError(
+                f"{file.label}: node {node.name or name!r} ({node.op_type}): nothing is known of the cost of "
+                f"this form of {node.op_type}: its output {name!r} is not computed here"
+            )
         site = Site(_NO_CALL, (known,), sheet, name)
-        value = site.computed(known)
+        try:
+            value = site.computed(known)
+        except UnsupportedError as error:
+            raise ModelError(f"{file.label}: its output {name!r}: {error}") from None
         tensor = value.tensor
         if tensor in shapes:  # an input as it is
             tensor = site.one(Elementwise("identity"), tensor)

@@ -107,10 +107,13 @@ def clip(site: Site) -> list[Known]:
 
 
 def is_inf(site: Site) -> list[Known]:
-    """IsInf, of both signs."""
-    if not (site.call.integer("detect_negative", 1) and site.call.integer("detect_positive", 1)):
-        raise UnsupportedError("it looks for one sign only")
-    return apply(site, Elementwise("is_inf"), _BOOL)
+    """IsInf, of both signs or of one."""
+    negative, positive = site.call.integer("detect_negative", 1), site.call.integer("detect_positive", 1)
+    if negative and positive:
+        return apply(site, Elementwise("is_inf"), _BOOL)
+    if not negative and not positive:
+        raise UnsupportedError("it looks for neither sign")
+    return apply(site, Elementwise("equal", (math.inf if positive else -math.inf,)), _BOOL)
 
 
 def cast(site: Site) -> list[Known]:
@@ -195,7 +198,10 @@ def combine(
         if learned is not None:
             return learned
     tensors, batched = site.aligned(operands)
-    return site.result(site.one(op, *tensors), batched, element or operands[0].element)
+    made = site.one(op, *tensors)
+    if not any(v.shape for v in operands):
+        return site.valued(made, (), False, element or operands[0].element)
+    return site.result(made, batched, element or operands[0].element)
 
 
 def _learned(site: Site, op: Operator, x: Known, constant: Known) -> Value | None:
@@ -257,10 +263,11 @@ def same(site: Site) -> list[Known | None]:
 
 
 def dropout(site: Site) -> list[Known | None]:
-    """Dropout does nothing at inference; the mask that it may return is not known here."""
+    """Dropout does nothing at inference; its mask keeps everything."""
     if site.given(2) and scalar(site.constant(2, "modes")):
         raise UnsupportedError("it is in training mode")
-    return same(site)
+    x = site.known(0)
+    return [x, Constant(x.shape, _BOOL, lambda: np.broadcast_to(np.True_, x.shape))]
 
 
 #: Operators that cost nothing and leave no trace.

@@ -200,7 +200,7 @@ def _transposed(site: Site, kernel: tuple[int, ...], image: tuple[int, ...]) -> 
         span = base.dilation[axis] * (base.size[axis] - 1) + 1
         total = base.stride[axis] * (sizes[axis] - 1) + extra[axis] + span - target[axis]
         small, large = total // 2, total - total // 2
-        found += [small, large] if plain == "SAME_UPPER" or not plain.startswith("SAME") else [large, small]
+        found += [small, large] if plain == "SAME_UPPER" else [large, small]
     return Window(base.size, base.stride, base.dilation, (found[0], found[1], found[2], found[3])), extra
 
 

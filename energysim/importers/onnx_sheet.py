@@ -4,7 +4,8 @@ A layer graph counts the batch as axis 0 of every tensor and never moves, cuts o
 knows no batch. So a tensor is held in one of two forms:
 
 ``batched``  its axis 0 is the batch: (N, C, H, W) stays (N, C, H, W);
-``sample``   all of it belongs to one sample: (L, D) is held as (1, L, D), the batch before it.
+``sample``   all of it belongs to one sample: (L, D) is held as (1, L, D), the batch before it, and a
+             number as (1, 1).
 
 With a batch of 1 a tensor (1, ...) changes form by a reshape, a free view; that is how networks import that
 move the batch to and fro. With a larger one that is impossible: :class:`BatchMixedError`.
@@ -253,11 +254,8 @@ class Site:
 
     def view(self, tensor: str, sample: Shape) -> str:
         """Return a tensor with another shape of its samples; itself if it has that one."""
-        if self.shape(tensor)[1:] == sample:
-            return tensor
-        if not sample:
-            raise BatchMixedError("a number for each image of the batch")
-        return self.one(Reshape(sample), tensor, part="view")
+        own = sample or (1,)
+        return tensor if self.shape(tensor)[1:] == own else self.one(Reshape(own), tensor, part="view")
 
     def permuted(self, tensor: str, order: tuple[int, ...]) -> str:
         """Return a tensor with its axes in another order; itself if that is the order they have."""
@@ -266,9 +264,9 @@ class Site:
     def constant_node(self, constant: Constant, sample: Shape) -> str:
         """Put a constant into the graph: a tensor (1, ...) that broadcasts over the batch."""
         if 0 in sample:
-            raise GraphError(f"a constant of {constant.text} has no elements")
-        tensor = self.one(ConstantNode(sample), part="constant")
-        shape = (1, *sample)
+            raise UnsupportedError(f"a constant of {constant.text} has no elements")
+        tensor = self.one(ConstantNode(sample or (1,)), part="constant")
+        shape = self.shape(tensor)
         self.sheet.parameters[f"{tensor}.value"] = constant.derived(shape, lambda a: a.reshape(shape))
         self.sheet.state(tensor, constant.element)
         return tensor

@@ -210,10 +210,13 @@ class Walk:
         attributes.update(call.attributes)
         opsets = {("" if o.domain in _STANDARD else o.domain): o.version for o in function.opset_import}
         name = call.name or next((o for o in call.outputs if o), "")
-        self.run(function.node, function.output, inner, opsets, attributes, f"{name}/", depth + 1)
-        if any(output not in inner for output in function.output[: len(call.outputs)]):
-            raise ModelError("nobody makes one of the function's outputs")
-        return [self._input(output, inner) for output in function.output[: len(call.outputs)]]
+        pairs = list(zip(call.outputs, function.output, strict=False))
+        wanted = [output for asked, output in pairs if asked]
+        self.run(function.node, wanted, inner, opsets, attributes, f"{name}/", depth + 1)
+        for output in wanted:
+            if output not in inner:
+                raise ModelError(f"nobody makes the output {output!r} of the function")
+        return [self._input(output, inner) if asked else None for asked, output in pairs]
 
     def _standard_body(self, node: Any, call: Call, inputs: Sequence[Known | None]) -> Any | None:
         """The body that the standard gives an operator in terms of others, if there is one."""
