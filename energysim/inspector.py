@@ -14,13 +14,13 @@ from energysim.graph import LayerGraph, Linear
 from energysim.inference import weight_groups
 from energysim.inference.weight_arrays import WEIGHT_SUFFIXES, weight_arrays
 from energysim.inspection import Layer, inspect_layer
+from energysim.model_weights import WeightsSource, weights_of
 from energysim.report import FORMATS
 from energysim.schemes import weighted_nodes
 from energysim.schemes.names import scheme_of
-from energysim.weight_sets import RANDOM, WeightSet, shipped_folder, weight_sets
 from energysim.zoo import load_model
 
-__all__ = ["Inspection", "inspect_weights", "network_layers", "weights_of"]
+__all__ = ["Inspection", "inspect_weights", "network_layers"]
 
 #: Axes of the arrays of a file that are weights of a layer; fewer are biases and statistics.
 _AXES = (2, 3, 4, 5)
@@ -68,11 +68,11 @@ class Inspection:
 
 def inspect_weights(
     model: str | Path | LayerGraph,
-    weights: str | Path | Mapping[str, NDArray[Any]] | None = None,
+    weights: WeightsSource | None = None,
     *,
     group: str | None = None,
     width: int = 8,
-    input: Sequence[int] | None = None,
+    input: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
     classes: int | None = None,
 ) -> Inspection:
     """Find the structure that is really in the weights of a network.
@@ -105,49 +105,9 @@ def inspect_weights(
                 f"(a network with these weights is energysim inspect MODEL --weights {model})"
             )
         return _of_file(Path(model), group, width)
-    graph = load_model(model, input, classes, 1)
+    graph = load_model(model, input, classes)
     arrays, label = weights_of(graph, model, weights, group)
     return Inspection(graph.name, label, width, tuple(network_layers(graph, arrays, width)))
-
-
-def weights_of(
-    graph: LayerGraph,
-    model: str | Path | LayerGraph,
-    weights: str | Path | Mapping[str, NDArray[Any]] | None = None,
-    group: str | None = None,
-) -> tuple[Mapping[str, NDArray[Any]], str]:
-    """Return the weights of a graph by name, and what they are in words.
-
-    Raises
-    ------
-    UsageError
-        If none are given and none come with the model, or the group is not in the file.
-    WeightsError
-        If they cannot be read, or are not of this network.
-    """
-    if isinstance(weights, Mapping):
-        return weights, "given as arrays"
-    name = None if isinstance(model, LayerGraph) else str(model)
-    if weights is None and (name is None or shipped_folder(name) is None):
-        raise UsageError(
-            f"{graph.name!r} comes without weights: give --weights FILE (.npz or safetensors; "
-            f"--weights {RANDOM} takes random ones)"
-        )
-    sets = weight_sets(() if weights is None else (weights,), name, "dense")
-    chosen, label = _one_of(sets, group)
-    return chosen.read(graph), label
-
-
-def _one_of(sets: Sequence[WeightSet], group: str | None) -> tuple[WeightSet, str]:
-    names = [each.group for each in sets]
-    if group is None:
-        first = sets[0]
-        return first, first.label + (f", the first of {len(sets)} sets" if len(sets) > 1 else "")
-    if group not in names:
-        known = ", ".join(filter(None, names)) or "a single set without a name"
-        raise UsageError(f"there is no set {group!r} of weights{near_miss(group, names)} (there is {known})")
-    found = sets[names.index(group)]
-    return found, found.label
 
 
 def network_layers(graph: LayerGraph, weights: Mapping[str, NDArray[Any]], width: int) -> Iterator[Layer]:

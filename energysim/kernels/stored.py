@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,13 @@ class StoredKernel(Kernel):
     support : Kernel
     chosen : str
         A storage format, as ``energysim.formats.get_format`` reads it.
+    reason : str
+        Why, in words, for a report.
     """
 
     support: Kernel
     chosen: str
+    reason: str = field(default="", compare=False)
 
     @property
     def storage(self) -> str:
