@@ -8,11 +8,25 @@ kernel's word. Two nodes with equal workloads cost the same and are evaluated on
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from energysim.errors import UnknownOperatorError
-from energysim.graph import Conv2d, ConvTranspose2d, LayerGraph, Linear, MatMul, Node, Pool2d, Tensor
+from energysim.extra import NOTHING, Extra
+from energysim.graph import (
+    Conv2d,
+    ConvTranspose2d,
+    DeformConv2d,
+    Embedding,
+    GatherElements,
+    LayerGraph,
+    Linear,
+    MatMul,
+    Node,
+    Pool2d,
+    Tensor,
+)
+from energysim.graph.lookup import computed_inputs
 from energysim.graph.shapes import Shape, product
 from energysim.kernels import DenseKernel, Kernel
 from energysim.windows import Axis, touched, window_pairs
@@ -25,6 +39,7 @@ __all__ = [
     "StreamWorkload",
     "Workload",
     "lower",
+    "moved",
     "touched",
     "window_pairs",
 ]
@@ -97,12 +112,15 @@ class Operand:
         Share of nonzeros among the values that are computed with.
     stored_density : Fraction
         Share of nonzeros in memory (differs where an activation is applied on loading).
+    on_chip : bool
+        Whether it is passed on without DRAM.
     """
 
     shape: Shape
     bits: int | None = None
     density: Fraction = Fraction(1)
     stored_density: Fraction = Fraction(1)
+    on_chip: bool = False
 
     @property
     def elements(self) -> int:
@@ -112,13 +130,23 @@ class Operand:
 
 @dataclass(frozen=True)
 class MacWorkload:
-    """A loop nest with its tensors; ``second`` is the computed right-hand side of a matrix product."""
+    """A loop nest with its tensors.
+
+    Attributes
+    ----------
+    second : Operand or None
+        The computed right-hand side of a matrix product.
+    beside : tuple of Operand
+        Further computed tensors, each read once (offsets of a deformable convolution).
+    """
 
     nest: LoopNest
     inputs: Operand
     outputs: Operand
     second: Operand | None = None
     other_ops: int = 0
+    beside: tuple[Operand, ...] = ()
+    extra: Extra = NOTHING
 
 
 @dataclass(frozen=True)
@@ -130,7 +158,9 @@ class StreamWorkload:
     touched : tuple of int
         Elements of each input that are needed.
     parameters : int
-        Weights read along (scales of a normalisation, an embedding).
+        Weights stored for it and read along (scales of a normalisation, an embedding, constants).
+    fetched : int or None
+        How many of them are read; None: all.
     """
 
     inputs: tuple[Operand, ...]
@@ -138,6 +168,8 @@ class StreamWorkload:
     touched: tuple[int, ...]
     other_ops: int = 0
     parameters: int = 0
+    fetched: int | None = None
+    extra: Extra = NOTHING
 
 
 Workload = MacWorkload | StreamWorkload
@@ -148,7 +180,7 @@ def _operand(tensor: Tensor) -> Operand:
 
 
 def _conv(graph: LayerGraph, node: Node, op: Conv2d) -> LoopNest:
-    ((batch, channels, height, width),) = graph.input_shapes(node)
+    batch, channels, height, width = graph.input_shapes(node)[0]
     ((_, filters, rows, cols),) = graph.output_shapes(node)
     g = op.groups
     return LoopNest(
@@ -160,6 +192,11 @@ def _conv(graph: LayerGraph, node: Node, op: Conv2d) -> LoopNest:
         Axis(cols, width, op.window[1], op.stride[1], op.dilation[1], op.padding[2]),
         op.layout(graph.input_shapes(node)),
     )
+
+
+def _deformable(graph: LayerGraph, node: Node, op: DeformConv2d) -> LoopNest:
+    """The convolution of its samples, which are taken to lie where an ordinary one reads (assumed)."""
+    return _conv(graph, node, op.convolution)
 
 
 def _deconv(graph: LayerGraph, node: Node, op: ConvTranspose2d) -> LoopNest:
@@ -180,7 +217,7 @@ def _deconv(graph: LayerGraph, node: Node, op: ConvTranspose2d) -> LoopNest:
 def _linear(graph: LayerGraph, node: Node, op: Linear) -> LoopNest:
     (shape,) = graph.input_shapes(node)
     length = product(shape[1:-1])
-    kernel = DenseKernel((op.out_features, shape[-1], 1, 1))
+    kernel = op.layout(graph.input_shapes(node))
     return LoopNest(shape[0], 1, op.out_features, shape[-1], Axis(length, length), Axis(1, 1), kernel)
 
 
@@ -195,6 +232,7 @@ def _matmul(graph: LayerGraph, node: Node, op: MatMul) -> LoopNest:
 LOOP_NESTS: dict[type, Callable[..., LoopNest]] = {
     Conv2d: _conv,
     ConvTranspose2d: _deconv,
+    DeformConv2d: _deformable,
     Linear: _linear,
     MatMul: _matmul,
 }
@@ -209,24 +247,40 @@ def lower(graph: LayerGraph, node: Node) -> Workload | None:
         If nothing is known of the operator's cost; names node, operator and graph.
     """
     op = node.op
-    inputs = tuple(_operand(graph.tensors[t]) for t in node.inputs)
+    shapes, written = graph.input_shapes(node), graph.output_shapes(node)
     outputs = tuple(_operand(graph.tensors[t]) for t in node.outputs)
-    other = op.other_ops(graph.input_shapes(node), graph.output_shapes(node))
+    other = op.other_ops(shapes, written)
     nest = LOOP_NESTS.get(type(op))
     if nest is not None:
-        second = inputs[1] if len(inputs) > 1 else None
-        return MacWorkload(nest(graph, node, op), inputs[0], outputs[0], second, other)
+        inputs = tuple(_operand(graph.tensors[t]) for t in node.inputs)
+        found = MacWorkload(nest(graph, node, op), inputs[0], outputs[0], other_ops=other)
+        if isinstance(op, DeformConv2d):
+            return replace(found, beside=inputs[1:], extra=Extra(gathers=4 * op.samples(shapes, written)))
+        return replace(found, second=inputs[1] if len(inputs) > 1 else None)
     if op.category == "view":
         return None
     if op.category in ("stream", "epilogue"):
-        weights = sum(product(s) for s in op.parameters(graph.input_shapes(node)).values())
+        names = computed_inputs(graph, node)
+        inputs = tuple(_operand(graph.tensors[t]) for t in names)
         needed = tuple(operand.elements for operand in inputs)
+        constant = sum(product(graph.tensors[t].shape[1:]) for t in set(node.inputs) - set(names))
+        weights = sum(product(s) for s in op.parameters(shapes).values())
         if isinstance(op, Pool2d):
             needed = (_pooled_inputs(graph, node, op),)
-        return StreamWorkload(inputs, outputs, needed, other, weights)
+        elif isinstance(op, GatherElements) and len(inputs) == 2:
+            needed = (min(needed), needed[1])
+        fetched = op.fetched(shapes) if isinstance(op, Embedding) else None
+        return StreamWorkload(inputs, outputs, needed, other, weights + constant, fetched)
     raise UnknownOperatorError(
         f"node {node.name!r} of {graph.name!r}: nothing is known of the cost of operator {op.kind!r}"
     )
+
+
+def moved(graph: LayerGraph, node: Node) -> StreamWorkload:
+    """Return the workload of a view whose output is written to memory: all is read and written once."""
+    inputs = tuple(_operand(graph.tensors[t]) for t in node.inputs)
+    outputs = tuple(_operand(graph.tensors[t]) for t in node.outputs)
+    return StreamWorkload(inputs, outputs, tuple(operand.elements for operand in inputs))
 
 
 def _pooled_inputs(graph: LayerGraph, node: Node, op: Pool2d) -> int:

@@ -75,7 +75,8 @@ class Access:
     ----------
     level : {"dram", "buffer", "register", "mac", "vector"}
     tensor : {"weights", "inputs", "inputs_2", "outputs", "partial_sums", ""}
-    action : {"read", "write", "fill", "update", "drain", "compute"}
+    action : {"read", "write", "fill", "update", "drain", "gather"} or, of multipliers,
+        {"compute", "compute_float", "add", "expand"}
     elements, bits : int
         Values moved (operations for ``compute``), and bits moved, side information included.
     energy_aj : int
@@ -119,12 +120,23 @@ class LayerCost:
         Useful multiply-adds per multiplier and compute cycle.
     compulsory_bits : int
         DRAM traffic if every tensor moved once.
+    dram_bound_bits : int
+        DRAM traffic that no mapping goes below, at least ``compulsory_bits``.
     mapping : str
         The mapping chosen, readable; empty for a stream.
     mappings : int
         Size of the space searched, 0 for a stream.
     optimal : bool
         Whether the mapping is proven the best of that space.
+    float_macs, additions : int
+        How many of ``macs`` are in floating point beside integers, and how many only add.
+    gathers : int
+        Elements read at computed addresses.
+    expansion_macs : int
+        Multiply-adds that make weights from what is stored: when the network is loaded, or in this
+        run if they are made on chip. No part of ``macs``.
+    load_bits : int
+        DRAM traffic when the network is loaded, to make weights from what is stored; no access of a run.
     """
 
     dense_macs: int
@@ -138,9 +150,15 @@ class LayerCost:
     times: tuple[tuple[str, int], ...]
     utilisation: Fraction
     compulsory_bits: int
+    dram_bound_bits: int
     mapping: str = ""
     mappings: int = 0
     optimal: bool = True
+    float_macs: int = 0
+    additions: int = 0
+    gathers: int = 0
+    expansion_macs: int = 0
+    load_bits: int = 0
 
     @property
     def energy_aj(self) -> int:

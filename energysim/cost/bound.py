@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Protocol
 
 from energysim.cost.base import Setting
+from energysim.cost.beside import beside_bits
 from energysim.cost.storage import StoredOperand, StoredWeights
 from energysim.mapping import traffic_bound_bits
 from energysim.units import ceil_fraction
@@ -58,7 +59,8 @@ def compulsory_and_bound(layer: StoredLayer, capacity_bits: int | None) -> tuple
         nest.touched_inputs * layer.inputs.bits,
         layer.work.outputs.elements * layer.outputs.bits,
     )
-    once = sum(map(ceil_fraction, compulsory))
+    beside = beside_bits(layer.work, layer.setting)
+    once = sum(map(ceil_fraction, compulsory)) + beside
     if capacity_bits is None:
         return once, once
     least = traffic_bound_bits(
@@ -69,7 +71,7 @@ def compulsory_and_bound(layer: StoredLayer, capacity_bits: int | None) -> tuple
         layer.outputs.bits,
         layer.setting.accumulator_bits,
     )
-    return once, max(once, least)
+    return once, max(once, least + beside)
 
 
 def _least(operand: StoredOperand) -> Fraction:

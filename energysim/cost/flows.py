@@ -13,7 +13,7 @@ from typing import Literal
 
 from energysim.cost.base import Access, charge
 from energysim.cost.layer_counts import LayerCounts
-from energysim.hardware import Constant, MemoryLevel
+from energysim.hardware import Constant, Hardware, MemoryLevel
 from energysim.mapping import Fetches
 
 __all__ = ["Flow", "flows"]
@@ -37,7 +37,7 @@ class Flow:
 
     level: MemoryLevel
     tensor: str
-    action: Literal["read", "write", "fill", "drain"]
+    action: Literal["read", "write", "fill", "drain", "expand"]
     once: tuple[int, Fraction | int] = (0, 0)
     per_pass: tuple[int, Fraction | int] = (0, 0)
     per_input: tuple[int, Fraction | int] = (0, 0)
@@ -54,6 +54,8 @@ class Flow:
             for i in (0, 1)
         )
         name, word = self.level.name, self.level.word_bits
+        if self.action == "expand":  # operations, no bits
+            return charge(name, self.tensor, self.action, elements, 0, self.energy)
         return charge(name, self.tensor, self.action, elements, bits, self.energy, word, self.expected)
 
     @property
@@ -84,11 +86,13 @@ def flows(layer: LayerCounts) -> tuple[Flow, ...]:
     zeros = sums if layer.setting.rules.first_read == "counted" else (0, 0)
     written = layer.work.outputs.elements
     passed = (weights.elements, weights.stream_bits)
-    read = (weights.elements, weights.stream_bits * ratio)
-    width, stored = (1, layer.inputs.width), (1, layer.inputs.bits)
-    finished = (written, written * layer.outputs.bits)
+    fetched, fetched_bits = weights.fetched
+    read = (fetched, fetched_bits * ratio) if second is None or second.in_dram else (0, 0)
+    width, stored = (1, layer.inputs.width), (int(layer.inputs.in_dram), layer.inputs.bits)
+    finished = (written * layer.outputs.in_dram, written * layer.outputs.bits)
     tables = weights.table_bits
     return (
+        *_expansion(layer),
         Flow(dram, right, "read", once=(0, tables * ratio), per_pass=read, expected=random),
         Flow(dram, "inputs", "read", per_input=stored, expected=layer.inputs.expected),
         Flow(dram, "outputs", "write", once=finished, expected=layer.outputs.expected),
@@ -99,3 +103,18 @@ def flows(layer: LayerCounts) -> tuple[Flow, ...]:
         Flow(buffer, "partial_sums", "drain", per_spill=sums),
         Flow(buffer, "partial_sums", "fill", once=zeros, per_spill=sums),
     )
+
+
+def _expansion(layer: LayerCounts) -> tuple[Flow, ...]:
+    """The multiply-adds that make weights on chip, once with every pass over them."""
+    if layer.second is not None or not layer.weights.made_on_chip or not layer.weights.expansion_macs:
+        return ()
+    macs = layer.weights.expansion_macs
+    # As many bits as operations: a level of words of one bit prices each operation.
+    return (Flow(_multipliers(layer.setting.hardware, layer), "weights", "expand", per_pass=(macs, macs)),)
+
+
+def _multipliers(hardware: Hardware, layer: LayerCounts) -> MemoryLevel:
+    """The multipliers as a level whose words are single operations."""
+    energy = hardware.mac_energy(layer.weights.bits, layer.weights.bits)
+    return MemoryLevel("mac", None, 1, energy, energy)

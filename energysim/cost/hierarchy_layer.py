@@ -15,6 +15,8 @@ from fractions import Fraction
 from functools import cached_property
 
 from energysim.cost.base import Access, LayerCost, Setting, charge
+from energysim.cost.bound import compulsory_and_bound
+from energysim.cost.layer_counts import products
 from energysim.cost.storage import StoredOperand, StoredWeights, stored_operand
 from energysim.errors import UsageError
 from energysim.hardware.core import Constant
@@ -74,8 +76,14 @@ class HierarchyLayer:
 
     @cached_property
     def weights(self) -> StoredWeights:
-        bits = self.setting.weight_bits if self.second is None else self.second.width
-        return StoredWeights(self.work.nest.kernel, bits, self.setting)
+        extra = self.work.extra
+        bits = (extra.weight_bits or self.setting.weight_bits) if self.second is None else self.second.width
+        if extra.gathers or (extra.generated is not None and extra.generated.on_chip):
+            raise UsageError(
+                "the cost model 'hierarchy' knows no gathered reads and no weights that are made on chip: "
+                "take hardware of the model 'two-level'"
+            )
+        return StoredWeights(self.work.nest.kernel, bits, self.setting, extra)
 
     @cached_property
     def weight_bits(self) -> Fraction:
@@ -136,16 +144,11 @@ class HierarchyLayer:
         cycles = max(time for _, time in times)
         accesses = (*moved, *self._computed(), *self._leaked(cycles))
         nest, stored, own = self.work.nest, self.weights.size, self.second is None
-        right = stored.total_bits if self.second is None else self.second.bits * nest.kernel.nonzeros
-        compulsory = (
-            Fraction(right),
-            nest.touched_inputs * self.inputs.bits,
-            self.work.outputs.elements * self.outputs.bits,
-        )
+        compulsory, bound = compulsory_and_bound(self, self.hierarchy.on_chip_bits)
         return LayerCost(
             dense_macs=nest.dense_macs,
-            macs=nest.macs,
-            effective_macs=self.effective_macs,
+            macs=nest.macs + self.work.extra.float_macs,
+            effective_macs=self.effective_macs + self.work.extra.float_macs,
             other_ops=self.work.other_ops,
             weight_bits=stored.value_bits if own else 0,
             side_bits=stored.side_bits if own else 0,
@@ -155,10 +158,15 @@ class HierarchyLayer:
             utilisation=Fraction(counts.products, counts.steps * counts.lanes)
             if counts.steps
             else Fraction(0),
-            compulsory_bits=sum(map(ceil_fraction, compulsory)),
+            compulsory_bits=compulsory,
+            dram_bound_bits=bound,
             mapping=str(mapping),
             mappings=mappings,
             optimal=optimal,
+            float_macs=self.work.extra.float_macs,
+            additions=nest.macs if self.work.extra.additions else 0,
+            expansion_macs=self.weights.expansion_macs,
+            load_bits=self.weights.load_bits,
         )
 
     def _moved(self, counts: Counts) -> Iterable[Access]:
@@ -203,11 +211,12 @@ class HierarchyLayer:
             bits, expected = self.inputs.bits, self.inputs.expected
         # Tables are read from the outermost level once and stay where they are used.
         once = tables if outermost else 0
+        stays = outermost and not (weights or self.inputs.in_dram)
         yield charge(
             level.name,
             name,
             "read",
-            traffic.reads,
+            0 if stays else traffic.reads,
             traffic.reads * bits + once,
             level.read,
             level.word_bits,
@@ -221,7 +230,8 @@ class HierarchyLayer:
     def _sums(self, level: TemporalLevel, traffic: Traffic, *, outermost: bool) -> Iterable[Access]:
         acc, word, name, sums = self.setting.accumulator_bits, level.word_bits, level.name, "partial_sums"
         if outermost:
-            stored, count = self.outputs, self.work.outputs.elements
+            stored = self.outputs
+            count = self.work.outputs.elements * stored.in_dram
             spilled = traffic.updates - traffic.finished
             yield charge(
                 name, "outputs", "write", count, count * stored.bits, level.update, word, stored.expected
@@ -241,8 +251,8 @@ class HierarchyLayer:
 
     def _computed(self) -> Iterable[Access]:
         hw, random = self.setting.hardware, self.density not in (0, 1)
-        mac = hw.mac_energy(self.weights.bits, self.inputs.width)
-        yield charge("mac", "", "compute", self.effective_macs, 0, mac, expected=random)
+        widths = self.weights.bits, self.inputs.width
+        yield from products(self.work.extra, self.setting, self.effective_macs, widths, random)
         if self.work.other_ops:
             yield charge("vector", "", "compute", self.work.other_ops, 0, hw.vector_op)
 
@@ -256,6 +266,7 @@ class HierarchyLayer:
     def _times(self, walk: Walk, counts: Counts, moved: tuple[Access, ...]) -> tuple[tuple[str, int], ...]:
         skipping = self.setting.hardware.activations.compute == "skip"
         timed = counts.steps * (self.density if skipping else Fraction(1))
+        timed += Fraction(self.work.extra.float_macs, max(1, counts.lanes))
         found = [("compute", ceil_fraction(timed))]
         for place, node in enumerate(self.hierarchy.nodes):
             if not isinstance(node, TemporalLevel):

@@ -29,13 +29,15 @@ from functools import cached_property
 import numpy as np
 
 from energysim.cost.base import Access, Setting, charge
+from energysim.cost.beside import read_beside
 from energysim.cost.storage import StoredOperand, StoredWeights, stored_operand
+from energysim.extra import Extra
 from energysim.kernels import DenseKernel, Histogram, Kernel
 from energysim.units import ceil_div, ceil_fraction
 from energysim.windows import Axis, window_pairs
 from energysim.workload import LoopNest, MacWorkload
 
-__all__ = ["LayerCounts", "sum_sizes"]
+__all__ = ["LayerCounts", "products", "sum_sizes"]
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,9 @@ class LayerCounts:
 
     @cached_property
     def weights(self) -> StoredWeights:
-        bits = self.setting.weight_bits if self.second is None else self.second.width
-        return StoredWeights(self.work.nest.kernel, bits, self.setting)
+        extra = self.work.extra
+        bits = (extra.weight_bits or self.setting.weight_bits) if self.second is None else self.second.width
+        return StoredWeights(self.work.nest.kernel, bits, self.setting, extra)
 
     @property
     def right(self) -> str:
@@ -111,14 +114,15 @@ class LayerCounts:
 
     @cached_property
     def compute_cycles(self) -> int:
-        """Cycles of the array."""
-        return ceil_fraction(self._pixel_groups * self._row_groups * self._timed)
+        """Cycles of the array; floating point takes as long as integers (assumed)."""
+        floats = ceil_div(self.work.extra.float_macs, self.setting.hardware.array.macs_per_cycle)
+        return ceil_fraction(self._pixel_groups * self._row_groups * self._timed) + floats
 
     @cached_property
     def utilisation(self) -> Fraction:
         """Products that take time, per multiplier and compute cycle."""
         places = self.compute_cycles * self.setting.hardware.array.macs_per_cycle
-        timed = self.work.nest.positions * self.multiplied.nonzeros * self._timed
+        timed = self.work.nest.positions * self.multiplied.nonzeros * self._timed + self.work.extra.float_macs
         return timed / places if places else Fraction(0)
 
     @cached_property
@@ -131,7 +135,7 @@ class LayerCounts:
     @cached_property
     def accesses(self) -> tuple[Access, ...]:
         """All that no mapping changes."""
-        found = self._buffer() + self._array()
+        found = self._buffer() + self._array() + read_beside(self.work, self.setting)
         if self.work.other_ops:
             vector = self.setting.hardware.vector_op
             found.append(charge("vector", "", "compute", self.work.other_ops, 0, vector))
@@ -150,6 +154,10 @@ class LayerCounts:
             charge("buffer", "partial_sums", "update", updates, updates * acc, buffer.write, word),
             charge("buffer", "partial_sums", "read", reads, reads * acc, buffer.read, word),
         ]
+        gathers = self.work.extra.gathers
+        if gathers:
+            bits = gathers * self.inputs.width
+            found.append(charge("buffer", "inputs", "gather", gathers, bits, buffer.read, word))
         if rules.drain == "counted":
             found.append(charge("buffer", "outputs", "drain", outputs, outputs * acc, buffer.read, word))
         return found
@@ -157,8 +165,7 @@ class LayerCounts:
     def _array(self) -> list[Access]:
         hw, macs, acc = self.setting.hardware, self.effective_macs, self.setting.accumulator_bits
         wide, random = self.weights.bits, self.density not in (0, 1)
-        mac = hw.mac_energy(wide, self.inputs.width)
-        found = [charge("mac", "", "compute", macs, 0, mac, expected=random)]
+        found = products(self.work.extra, self.setting, macs, (wide, self.inputs.width), random)
         if hw.register:
             use = hw.register_accesses
             for tensor, action, count, bits, guess in (
@@ -170,6 +177,24 @@ class LayerCounts:
                 energy = hw.register_energy(bits)[action == "update"]
                 found.append(charge("register", tensor, action, count, count * bits, energy, expected=guess))
         return found
+
+
+def products(
+    extra: Extra, setting: Setting, macs: int, widths: tuple[int, int], expected: bool
+) -> list[Access]:
+    """Return what the multipliers do: products of the loop nest, and those in floating point.
+
+    Products with weights of -1, 0 and 1 are additions and cost an elementary operation each.
+    """
+    hw = setting.hardware
+    if extra.additions:
+        found = [charge("mac", "", "add", macs, 0, hw.vector_op, expected=expected)]
+    else:
+        found = [charge("mac", "", "compute", macs, 0, hw.mac_energy(*widths), expected=expected)]
+    if extra.float_macs:
+        energy = hw.mac_energy(extra.float_bits, extra.float_bits)
+        found.append(charge("mac", "", "compute_float", extra.float_macs, 0, energy))
+    return found
 
 
 def sum_sizes(nest: LoopNest, kernel: Kernel) -> Histogram:

@@ -11,6 +11,7 @@ from energysim.cost.flows import Flow
 from energysim.cost.layer_counts import LayerCounts
 from energysim.mapping import Fetches, Goal
 from energysim.mapping.space import Floats
+from energysim.units import ceil_div
 
 __all__ = ["Linear", "goal"]
 
@@ -62,7 +63,9 @@ def goal(layer: LayerCounts, moving: tuple[Flow, ...]) -> Goal:
         joules = fixed_energy + sum(access.energy_aj for access in rows)
         bits = sum(access.bits for access in rows if access.level == "dram")
         times = transfer_times(hw, [*fixed, *rows])
-        cycles = max([layer.compute_cycles, *(cycles for _, cycles in times)])
+        made = sum(access.elements for access in rows if access.action == "expand")
+        compute = layer.compute_cycles + ceil_div(made, hw.array.macs_per_cycle)
+        cycles = max([compute, *(cycles for _, cycles in times)])
         return {
             "energy": (joules, bits, cycles),
             "dram": (bits, joules, cycles),

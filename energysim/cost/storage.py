@@ -8,6 +8,7 @@ from functools import cached_property
 
 from energysim.cost.base import Setting
 from energysim.errors import EnergysimError, FormatError
+from energysim.extra import NOTHING, Extra
 from energysim.formats import StorageFormat, StorageSize, WeightLayout, get_format
 from energysim.kernels import DenseKernel, IntArray, Kernel
 from energysim.workload import Operand
@@ -27,11 +28,14 @@ class StoredOperand:
         Bits of an element in DRAM; the expected number where zeros are random and left out.
     expected : bool
         Whether it is an expectation.
+    in_dram : bool
+        Whether it passes through DRAM at all; else ``bits`` is 0.
     """
 
     width: int
     bits: Fraction
     expected: bool
+    in_dram: bool = True
 
 
 def stored_operand(operand: Operand, setting: Setting) -> StoredOperand:
@@ -41,6 +45,8 @@ def stored_operand(operand: Operand, setting: Setting) -> StoredOperand:
     the tensor smaller, as chips bypass their encoder for dense maps.
     """
     width = operand.bits or setting.activation_bits
+    if operand.on_chip:
+        return StoredOperand(width, Fraction(0), False, in_dram=False)
     name, own = setting.activation_format, setting.hardware.activations
     if name is None and own.stored_compressed:
         name = own.format
@@ -65,23 +71,29 @@ class StoredWeights:
 
     A dense tensor is always stored densely. A sparse one is stored in the format asked for; else
     densely if the hardware stores no compressed weights; else as its kernel suggests: ``periodic``
-    where the support is periodic, ``bitmap`` otherwise.
+    where the support is periodic, ``bitmap`` otherwise. What a scheme says goes before all of this.
+
+    ``size`` is what the network stores; ``fetched_*`` what a pass over the weights reads from DRAM
+    (fewer bits where the weights are generated on chip); ``stream_bits`` what it reads on chip.
     """
 
     kernel: Kernel
     bits: int
     setting: Setting
+    extra: Extra = NOTHING
 
     @cached_property
     def format(self) -> StorageFormat:
         """The storage format."""
         if self.kernel.is_dense:
             return get_format("dense")
+        if self.extra.weight_format is not None:
+            return get_format(self.extra.weight_format)
         if self.setting.weight_format is not None:
             return get_format(self.setting.weight_format)
         if not self.setting.hardware.weights.stored_compressed:
             return get_format("dense")
-        return get_format("bitmap" if self.kernel.period is None else "periodic")
+        return get_format(self.kernel.storage)
 
     @cached_property
     def _layout(self) -> WeightLayout:
@@ -99,8 +111,8 @@ class StoredWeights:
         )
 
     @cached_property
-    def size(self) -> StorageSize:
-        """Bits of the whole tensor: values, and side information."""
+    def _whole(self) -> StorageSize:
+        """Bits of the whole tensor in its storage format."""
         try:
             mask = self.kernel.mask() if self.format.needs_mask else None
             return self.format.layer_bits(self._layout, self.bits, mask)
@@ -108,23 +120,66 @@ class StoredWeights:
             raise EnergysimError(f"weights cannot be stored as {self.format}: {error}") from None
 
     @cached_property
+    def size(self) -> StorageSize:
+        """Bits that the network stores: values, and side information."""
+        beside = self.extra.side_bits + self.extra.table_bits
+        generated = self.extra.generated
+        if generated is not None:
+            return StorageSize(generated.bits, beside)
+        return StorageSize(self._whole.value_bits, self._whole.side_bits + beside)
+
+    @cached_property
     def table_bits(self) -> int:
         """Bits of the tables that are read once and stay on chip."""
-        return self.format.table_bits(self._layout)
+        return self.format.table_bits(self._layout) + self.extra.table_bits
 
     @cached_property
     def stream_bits(self) -> int:
-        """Bits that are read with every pass over the weights."""
-        return self.size.total_bits - self.table_bits
+        """Bits that are read on chip with every pass over the weights."""
+        own = self._whole.total_bits - self.format.table_bits(self._layout)
+        return own + self.extra.side_bits
 
     @cached_property
     def elements(self) -> int:
-        """Values stored: all of them, zeros included, in a dense tensor."""
-        return self.size.value_bits // self.bits
+        """Values of the tensor on chip: all of them, zeros included, in a dense one."""
+        return self._whole.value_bits // self.bits
+
+    @property
+    def made_on_chip(self) -> bool:
+        """Whether the weights are generated with every pass."""
+        return self.extra.generated is not None and self.extra.generated.on_chip
+
+    @property
+    def fetched(self) -> tuple[int, int]:
+        """Values and bits that are read from DRAM with every pass, tables not counted."""
+        generated = self.extra.generated
+        if generated is not None and generated.on_chip:
+            return generated.values, generated.bits + self.extra.side_bits
+        return self.elements, self.stream_bits
+
+    @property
+    def least_bits(self) -> Fraction:
+        """The fewest bits that stand for a weight, in DRAM or on chip."""
+        return min(Fraction(self.bits), Fraction(self.fetched[1], max(1, self.elements)))
+
+    @property
+    def expansion_macs(self) -> int:
+        """Multiply-adds that make the weights from what is stored."""
+        return 0 if self.extra.generated is None else self.extra.generated.macs
+
+    @property
+    def load_bits(self) -> int:
+        """DRAM traffic when the network is loaded: stored values read, weights made from them written."""
+        generated = self.extra.generated
+        return 0 if generated is None or generated.on_chip else generated.bits + self._whole.total_bits
 
     def tile_bits(self, filters: IntArray, channels: IntArray) -> IntArray:
         """Bits that the fullest tile of so many filters and channels takes, tables not counted."""
         windows = filters * channels
         positions = windows * (self.kernel.shape[2] * self.kernel.shape[3])
         nonzeros = self.kernel.nonzeros_in_tile(filters, channels)
-        return self.format.tile_bits(nonzeros, windows, positions, self.bits, self._layout, filters)
+        found = self.format.tile_bits(nonzeros, windows, positions, self.bits, self._layout, filters)
+        if self.extra.side_bits:  # shared out to the windows
+            whole = self.kernel.shape[0] * self.kernel.shape[1]
+            found = found + (self.extra.side_bits * windows + whole - 1) // whole
+        return found

@@ -28,12 +28,15 @@ def evaluate_stream(work: StreamWorkload, setting: Setting) -> LayerCost:
         stored = stored_operand(operand, setting)
         bits, wide = count * stored.bits, count * stored.width
         rows += [
-            charge("dram", name, "read", count, bits, dram.read, dram.word_bits, stored.expected),
+            charge(
+                "dram", name, "read", count * stored.in_dram, bits, dram.read, dram.word_bits, stored.expected
+            ),
             charge("buffer", name, "fill", count, wide, buffer.write, buffer.word_bits),
             charge("buffer", name, "read", count, wide, buffer.read, buffer.word_bits),
         ]
     if work.parameters:
-        count, wide = work.parameters, work.parameters * setting.weight_bits
+        count = work.parameters if work.fetched is None else work.fetched
+        wide = count * (work.extra.weight_bits or setting.weight_bits)
         rows += [
             charge("dram", "weights", "read", count, wide, dram.read, dram.word_bits),
             charge("buffer", "weights", "fill", count, wide, buffer.write, buffer.word_bits),
@@ -43,23 +46,38 @@ def evaluate_stream(work: StreamWorkload, setting: Setting) -> LayerCost:
         stored, count = stored_operand(operand, setting), operand.elements
         bits, wide = count * stored.bits, count * stored.width
         rows += [
-            charge("dram", "outputs", "write", count, bits, dram.write, dram.word_bits, stored.expected),
+            charge(
+                "dram",
+                "outputs",
+                "write",
+                count * stored.in_dram,
+                bits,
+                dram.write,
+                dram.word_bits,
+                stored.expected,
+            ),
             charge("buffer", "outputs", "update", count, wide, buffer.write, buffer.word_bits),
             charge("buffer", "outputs", "drain", count, wide, buffer.read, buffer.word_bits),
         ]
+    if work.extra.gathers:
+        count, width = work.extra.gathers, stored_operand(work.inputs[0], setting).width
+        rows.append(charge("buffer", "inputs", "gather", count, count * width, buffer.read, buffer.word_bits))
     if work.other_ops:
         rows.append(charge("vector", "", "compute", work.other_ops, 0, hw.vector_op))
     times = (("compute", ceil_div(work.other_ops, hw.array.macs_per_cycle)), *transfer_times(hw, rows))
+    compulsory = sum(access.bits for access in rows if access.level == "dram")
     return LayerCost(
         dense_macs=0,
         macs=0,
         effective_macs=0,
         other_ops=work.other_ops,
-        weight_bits=work.parameters * setting.weight_bits,
+        weight_bits=work.parameters * (work.extra.weight_bits or setting.weight_bits),
         side_bits=0,
         accesses=tuple(rows),
         cycles=max(t for _, t in times),
         times=times,
         utilisation=Fraction(0),
-        compulsory_bits=sum(access.bits for access in rows if access.level == "dram"),
+        compulsory_bits=compulsory,
+        dram_bound_bits=compulsory,
+        gathers=work.extra.gathers,
     )

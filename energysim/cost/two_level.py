@@ -8,16 +8,15 @@ transfer.
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from energysim.cost.base import LayerCost, Setting, transfer_times
+from energysim.cost.bound import compulsory_and_bound
 from energysim.cost.flows import flows
 from energysim.cost.layer_counts import LayerCounts
 from energysim.cost.objectives import goal
 from energysim.cost.streams import evaluate_stream
 from energysim.errors import CapacityError
 from energysim.mapping import Fetches, Room, Tiling, fetches, footprint, search
-from energysim.units import ceil_div, ceil_fraction
+from energysim.units import ceil_div
 from energysim.workload import MacWorkload, Workload
 
 __all__ = ["TwoLevel", "evaluate_tiling"]
@@ -83,18 +82,15 @@ def _cost(layer: LayerCounts, tiling: Tiling, moved: Fetches, mappings: int, opt
     nest, work, stored = layer.work.nest, layer.work, layer.weights.size
     rows = (flow.at(moved) for flow in flows(layer))
     accesses = layer.accesses + tuple(row for row in rows if row.elements or row.bits)
-    times = (("compute", layer.compute_cycles), *transfer_times(layer.setting.hardware, accesses))
+    expansion = sum(access.elements for access in accesses if access.action == "expand")
+    compute = layer.compute_cycles + ceil_div(expansion, layer.setting.hardware.array.macs_per_cycle)
+    times = (("compute", compute), *transfer_times(layer.setting.hardware, accesses))
     second = work.second
-    right = stored.total_bits if layer.second is None else layer.second.bits * nest.kernel.nonzeros
-    compulsory = (
-        right,
-        nest.touched_inputs * layer.inputs.bits,
-        work.outputs.elements * layer.outputs.bits,
-    )
+    compulsory, bound = compulsory_and_bound(layer, _capacity_bits(layer.setting))
     return LayerCost(
         dense_macs=nest.dense_macs,
-        macs=nest.macs,
-        effective_macs=layer.effective_macs,
+        macs=nest.macs + work.extra.float_macs,
+        effective_macs=layer.effective_macs + work.extra.float_macs,
         other_ops=work.other_ops,
         weight_bits=stored.value_bits if second is None else 0,
         side_bits=stored.side_bits if second is None else 0,
@@ -102,11 +98,24 @@ def _cost(layer: LayerCounts, tiling: Tiling, moved: Fetches, mappings: int, opt
         cycles=max(cycles for _, cycles in times),
         times=times,
         utilisation=layer.utilisation,
-        compulsory_bits=sum(ceil_fraction(Fraction(bits)) for bits in compulsory),
+        compulsory_bits=compulsory,
+        dram_bound_bits=bound,
         mapping=str(tiling),
         mappings=mappings,
         optimal=optimal,
+        float_macs=work.extra.float_macs,
+        additions=nest.macs if work.extra.additions else 0,
+        gathers=work.extra.gathers,
+        expansion_macs=expansion or layer.weights.expansion_macs,
+        load_bits=layer.weights.load_bits,
     )
+
+
+def _capacity_bits(setting: Setting) -> int | None:
+    """All the memory on the chip: the buffer, or its parts."""
+    buffer = setting.hardware.buffer
+    parts = buffer.partitions
+    return buffer.capacity_bits if parts is None else parts.weights + parts.inputs + parts.outputs
 
 
 def _shortage(setting: Setting, needs: Needs) -> str:

@@ -37,6 +37,7 @@ from energysim.graph.quantisation import Cast, Dequantize, Quantize
 from energysim.graph.reduction import ArgReduce, CumulativeSum, Reduce, TopK
 from energysim.graph.resize import Resize
 from energysim.graph.shapes import Shape
+from energysim.graph.shift import TapShift
 
 __all__ = [
     "Activation",
@@ -91,6 +92,7 @@ __all__ = [
     "SpatialShift",
     "Split",
     "Take",
+    "TapShift",
     "Tensor",
     "Tile",
     "TopK",

@@ -128,6 +128,8 @@ class LayerGraph:
         self.nodes: tuple[Node, ...] = tuple(self._walk(given))
         self._nodes = {node.name: node for node in self.nodes}
         self.tensors = self._infer(inputs)
+        #: Widths of parameters [bit] that are known, e.g. from a file.
+        self.parameter_bits: dict[str, int] = {}
         self._consumers: dict[str, list[Node]] = {t: [] for t in self.tensors}
         for node in self.nodes:
             for tensor in node.inputs:
@@ -278,6 +280,14 @@ class LayerGraph:
         nodes = [replace(n, op=changed.get(n.name, n.op)) for n in self.nodes]
         return self._copy_facts(LayerGraph(self.name, shapes, nodes, self.outputs))
 
+    def with_nodes(self, nodes: Iterable[Node]) -> LayerGraph:
+        """Return a graph of other nodes between the same inputs and outputs; shapes are checked anew.
+
+        Tensors that keep their name keep what is known of them.
+        """
+        shapes = {t: self.tensors[t].shape for t in self.inputs}
+        return self._copy_facts(LayerGraph(self.name, shapes, nodes, self.outputs))
+
     def with_tensors(self, facts: Mapping[str, Tensor]) -> LayerGraph:
         """Return the graph with other facts (bits, density) known of some tensors."""
         for name, tensor in facts.items():
@@ -290,6 +300,29 @@ class LayerGraph:
         shapes = {t: self.tensors[t].shape for t in self.inputs}
         copy = LayerGraph(self.name, shapes, self.nodes, self.outputs)
         copy.tensors = {**self.tensors, **facts}
+        copy.parameter_bits = dict(self.parameter_bits)
+        return copy
+
+    def with_widths(
+        self, tensors: Mapping[str, int] | None = None, parameters: Mapping[str, int] | None = None
+    ) -> LayerGraph:
+        """Return the graph with known widths of tensors and of parameters [bit].
+
+        A tensor's width runs on through what only moves or selects elements; quantisations state the
+        width of their output themselves: see :mod:`energysim.graph.widths`.
+
+        Raises
+        ------
+        GraphError
+            If a name is unknown, or a width is no whole number from 1 to 64.
+        """
+        from energysim.graph.widths import need_parameter_widths, running_widths
+
+        stated = {t.name: t.bits for t in self.tensors.values() if t.bits is not None}
+        need_parameter_widths(self, parameters or {})
+        widths = running_widths(self, {**stated, **(tensors or {})})
+        copy = self.with_tensors({t: replace(self.tensors[t], bits=bits) for t, bits in widths.items()})
+        copy.parameter_bits = {**self.parameter_bits, **(parameters or {})}
         return copy
 
     def _copy_facts(self, other: LayerGraph) -> LayerGraph:
@@ -304,6 +337,11 @@ class LayerGraph:
                     density=tensor.density,
                     channel_density=tensor.channel_density if same else (),
                 )
+        other.parameter_bits = {
+            name: bits
+            for name, bits in self.parameter_bits.items()
+            if name.rpartition(".")[0] in other._nodes
+        }
         return other
 
 

@@ -27,17 +27,31 @@ import numpy as np
 from energysim.graph import (
     Activation,
     AdaptivePool2d,
+    ArgReduce,
     BatchNorm,
     ChannelShuffle,
+    DepthToSpace,
     Dropout,
+    Embedding,
+    Expand,
+    ExpandBatch,
     Flatten,
+    GatherElements,
     LayerGraph,
     Node,
+    Pad,
     Permute,
     Pool2d,
     Reshape,
+    Resize,
+    Slice,
+    SpaceToDepth,
     SpatialShift,
     Split,
+    Take,
+    TapShift,
+    Tile,
+    TopK,
     Upsample,
 )
 from energysim.inference.reference.types import Array
@@ -47,6 +61,7 @@ __all__ = [
     "Encoding",
     "Width",
     "filter_scales",
+    "has_places",
     "is_relu",
     "keeps_integers",
     "quantised",
@@ -84,7 +99,12 @@ WIDTHS = {
     "int8": Width(np.dtype(np.int8), np.dtype(np.int32), 127, 30, 1.0),
     "int16": Width(np.dtype(np.int16), np.dtype(np.int64), 32767, 46, 4.0),
 }
-_MOVES = (ChannelShuffle, Dropout, Flatten, Permute, Reshape, SpatialShift, Split)
+_MOVES = (
+    *(ChannelShuffle, Dropout, Flatten, Permute, Reshape, SpatialShift, Split, TapShift),
+    *(DepthToSpace, Expand, ExpandBatch, Slice, SpaceToDepth, Take, Tile),
+)
+#: Operators that read or write places of elements: numbers that no scale may round.
+_PLACES = (ArgReduce, Embedding, GatherElements, TopK)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,9 +127,16 @@ def keeps_integers(node: Node) -> bool:
     op = node.op
     if isinstance(op, Pool2d | AdaptivePool2d):
         return op.mode == "max"
-    if isinstance(op, Upsample):
+    if isinstance(op, Upsample | Resize):
         return op.mode == "nearest"
+    if isinstance(op, Pad):
+        return op.mode != "constant" or op.value == 0
     return isinstance(op, _MOVES)
+
+
+def has_places(node: Node) -> bool:
+    """Whether a node reads or writes places of elements, which integers with a scale cannot hold."""
+    return isinstance(node.op, _PLACES)
 
 
 def is_relu(node: Node) -> bool:

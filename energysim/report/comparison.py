@@ -33,6 +33,13 @@ QUANTITIES: dict[str, Callable[[Totals], int]] = {
     "buffer_bits": lambda t: t.buffer_bits,
     "energy_pj": lambda t: t.total_energy_aj,
     "cycles": lambda t: t.cycles,
+    "float_macs": lambda t: t.float_macs,
+    "additions": lambda t: t.additions,
+    "gathers": lambda t: t.gathers,
+    "expansion_macs": lambda t: t.expansion_macs,
+    "load_bits": lambda t: t.load_bits,
+    "unfused_dram_bits": lambda t: t.unfused_dram_bits,
+    "unfused_energy_pj": lambda t: t.unfused_energy_aj,
 }
 
 #: Quantity -> heading and unit of the table for people.
@@ -79,7 +86,7 @@ def records(report: Report, by: str = "part", reference: str | None = None) -> l
             record: dict[str, Any] = {by: name, "scheme": scheme}
             for quantity, value in QUANTITIES.items():
                 own, base = value(one), value(sums[first])
-                record[quantity] = pj_decimal(own) if quantity == "energy_pj" else own
+                record[quantity] = pj_decimal(own) if quantity.endswith("energy_pj") else own
                 record[f"{quantity}_factor"] = float(f"{base / own:.6g}") if own else None
             found.append(record)
     return found

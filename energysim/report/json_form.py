@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SCHEMA_VERSION", "dump", "from_json", "to_json"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def to_json(report: Report) -> str:
@@ -36,6 +36,7 @@ def to_json(report: Report) -> str:
             "left_dense": [list(item) for item in run.left_dense],
             "assumed": list(run.assumed),
             "uncounted": list(run.uncounted),
+            **({"notes": list(run.notes)} if run.notes else {}),
             "layers": _table(run.layers, LayerRow),
             "accesses": _table(run.accesses, AccessRow),
         }
@@ -91,13 +92,17 @@ def _plain(value: Any) -> Any:
 
 def _shown(name: str) -> str:
     """The name of a field in the file: energies [aJ] are written in pJ."""
-    return "energy_pj" if name == "energy_aj" else name
+    return f"{name.removesuffix('_aj')}_pj" if _is_energy(name) else name
+
+
+def _is_energy(name: str) -> bool:
+    return name.endswith("energy_aj")
 
 
 def _table(rows: tuple[Any, ...], kind: type) -> dict[str, Any]:
     names = [f.name for f in fields(kind)]
     values = [
-        [pj_decimal(getattr(row, n)) if n == "energy_aj" else _plain(getattr(row, n)) for n in names]
+        [pj_decimal(getattr(row, n)) if _is_energy(n) else _plain(getattr(row, n)) for n in names]
         for row in rows
     ]
     return {"columns": [_shown(n) for n in names], "rows": values}
@@ -144,6 +149,7 @@ def _read(data: dict[str, Any]) -> Report:
             tuple((_read_text(node), _read_text(reason)) for node, reason in entry["left_dense"]),
             _read_texts(entry["assumed"]),
             _read_texts(entry["uncounted"]),
+            _read_texts(entry.get("notes", [])),
         )
         nodes = {row.node for row in run.layers}
         lost = next((row.node for row in run.accesses if row.node not in nodes), None)
@@ -168,7 +174,7 @@ def _value(kind: type, values: list[Any]) -> Any:
     """A row from its plain values, each checked against the type of its field."""
     made = {}
     for field, value in zip(fields(kind), values, strict=True):
-        read = aj_from_pj if field.name == "energy_aj" else _READERS[str(field.type)]
+        read = aj_from_pj if _is_energy(field.name) else _READERS[str(field.type)]
         try:
             made[field.name] = read(value)
         except (TypeError, ValueError, ArithmeticError) as error:

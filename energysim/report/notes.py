@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ def notes(report: Report) -> list[str]:
         *_uncounted(report),
         *_linear_hides(report),
         *_left(report),
+        *_told(report),
         *_reading(report),
         *_conditions(report),
         *_mappings(report),
@@ -57,6 +59,11 @@ def _left(report: Report) -> Iterator[str]:
             yield f"left dense by {run.scheme}: {told}"
 
 
+def _told(report: Report) -> Iterator[str]:
+    for run in report.runs:
+        yield from (f"{run.scheme}: {note}" for note in run.notes)
+
+
 def _names(nodes: list[str]) -> str:
     return ", ".join(nodes) if len(nodes) <= 4 else f"{len(nodes)} layers, {nodes[0]} to {nodes[-1]}"
 
@@ -83,12 +90,23 @@ def _conditions(report: Report) -> Iterator[str]:
         yield f"storage formats asked for: {setup.formats}"
     if any(access.expected for run in report.runs for access in run.accesses):
         yield "rows that depend on activation zeros are expected values, rounded up once a row"
+    if any(_wasted(path) for path in setup.datapaths):
+        yield (
+            f"multipliers: {'; '.join(setup.datapaths)}, the narrowest of this hardware that holds both "
+            "operands: narrower operands save storage and traffic there, but no energy of multiply-adds"
+        )
     yield f"counting rules: {setup.rules.replace(',', ', ')}"
     if setup.cost_model == "two-level":
         yield (
             "array: lanes packed over the whole layer, whatever the tile: the fewest cycles and operand "
             "reads such an array can need"
         )
+
+
+def _wasted(path: str) -> bool:
+    """Whether multipliers are wider than both operands."""
+    weight, activation, multiplier = (int(number) for number in re.findall(r"\d+", path))
+    return multiplier > max(weight, activation)
 
 
 def _mappings(report: Report) -> Iterator[str]:

@@ -34,6 +34,10 @@ class LayerRow:
         See :class:`energysim.cost.LayerCost`.
     weight_bits, side_bits : int
         Stored weights, and the side information beside them.
+    float_macs, additions, gathers, expansion_macs, load_bits : int
+        What schemes add: see :class:`energysim.cost.LayerCost`.
+    unfused_dram_bits, unfused_energy_aj : int
+        DRAM traffic, and energy, where the parts of a rewritten layer pass their tensors through DRAM.
     compulsory_bits : int
         DRAM traffic if every tensor moved once.
     dram_bound_bits : int
@@ -64,6 +68,13 @@ class LayerRow:
     other_ops: int
     weight_bits: int
     side_bits: int
+    float_macs: int
+    additions: int
+    gathers: int
+    expansion_macs: int
+    load_bits: int
+    unfused_dram_bits: int
+    unfused_energy_aj: int
     compulsory_bits: int
     dram_bound_bits: int
     cycles: int
@@ -106,6 +117,8 @@ class Run:
         What the scheme rests on without a source.
     uncounted : tuple of str
         Nodes whose operator is unknown, if that was allowed.
+    notes : tuple of str
+        What else is to be told of this run.
     """
 
     scheme: str
@@ -114,6 +127,7 @@ class Run:
     left_dense: tuple[tuple[str, str], ...] = ()
     assumed: tuple[str, ...] = ()
     uncounted: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -143,6 +157,8 @@ class Setup:
         What the hardware makes of zeros, in one line.
     clock_hz : Fraction
     cost_model, objective, fusion, bits, rules, activations : str
+    datapaths : tuple of str
+        Widths of operands, and of the multipliers they ran on.
     formats : str
         Storage formats asked for.
     constants : tuple of ConstantUse
@@ -163,6 +179,7 @@ class Setup:
     objective: str
     fusion: str
     bits: str
+    datapaths: tuple[str, ...]
     rules: str
     activations: str
     formats: str

@@ -23,6 +23,8 @@ class Totals:
     Attributes
     ----------
     dense_macs, macs, effective_macs, other_ops, weight_bits, side_bits : int
+    float_macs, additions, gathers, expansion_macs, load_bits : int
+    unfused_dram_bits, unfused_energy_aj : int
     compulsory_bits, dram_bound_bits, cycles : int
     energy_aj : dict of str to int
         By level [aJ].
@@ -39,6 +41,13 @@ class Totals:
     other_ops: int
     weight_bits: int
     side_bits: int
+    float_macs: int
+    additions: int
+    gathers: int
+    expansion_macs: int
+    load_bits: int
+    unfused_dram_bits: int
+    unfused_energy_aj: int
     compulsory_bits: int
     dram_bound_bits: int
     cycles: int
@@ -107,6 +116,13 @@ def _summed(layers: Sequence[LayerRow], accesses: Sequence[AccessRow]) -> Totals
         other_ops=sum(row.other_ops for row in layers),
         weight_bits=sum(row.weight_bits for row in layers),
         side_bits=sum(row.side_bits for row in layers),
+        float_macs=sum(row.float_macs for row in layers),
+        additions=sum(row.additions for row in layers),
+        gathers=sum(row.gathers for row in layers),
+        expansion_macs=sum(row.expansion_macs for row in layers),
+        load_bits=sum(row.load_bits for row in layers),
+        unfused_dram_bits=sum(row.unfused_dram_bits for row in layers),
+        unfused_energy_aj=sum(row.unfused_energy_aj for row in layers),
         compulsory_bits=sum(row.compulsory_bits for row in layers),
         dram_bound_bits=sum(row.dram_bound_bits for row in layers),
         cycles=sum(row.cycles for row in layers),

@@ -8,12 +8,37 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
-from energysim.graph import Conv2d, ConvTranspose2d, LayerGraph, Linear, Node, Operator
+from energysim.errors import SchemeError
+from energysim.extra import Extra, Table
+from energysim.graph import LayerGraph, Node
 from energysim.kernels import Kernel, WeightShape
+from energysim.schemes.block import Block, Recipe
+from energysim.schemes.layers import Layer, layers, usual_refusal, weighted_nodes
 
-__all__ = ["Left", "Origin", "Rewrite", "Scheme", "StructuralScheme", "weighted_nodes"]
+__all__ = [
+    "ASPECTS",
+    "NO_RULE",
+    "Left",
+    "Origin",
+    "Rewrite",
+    "RewritingScheme",
+    "Scheme",
+    "StructuralScheme",
+    "weighted_nodes",
+]
+
+#: What a scheme can change, in the order in which schemes can be put together with ``+``.
+ASPECTS = {
+    "graph": "replaces a layer by others",
+    "support": "decides which weights exist",
+    "values": "decides how weights are stored",
+    "activations": "decides which activations are kept",
+}
+#: Why a layer was left that nobody asked to change.
+NO_RULE = "no rule"
 
 
 @dataclass(frozen=True)
@@ -55,21 +80,37 @@ class Rewrite:
         Layers left as they were (nearly always dense), in network order.
     assumed : tuple of str
         Statements that rest on no source; none if no layer was changed.
+    internal : frozenset of str
+        Tensors between the parts of a rewritten layer.
+    extras : dict of str to Extra
+        What nodes of the new graph do and store besides what their operators say.
+    tables : tuple of Table
+        Tables stored once for the network.
+    steps : tuple of tuple of Recipe
+        How weights follow from the original's: the recipes of each scheme that was applied, in order;
+        a layer without one keeps its own.
     """
 
     graph: LayerGraph
     trace: dict[str, Origin]
     left: tuple[Left, ...] = ()
     assumed: tuple[str, ...] = ()
+    internal: frozenset[str] = frozenset()
+    extras: dict[str, Extra] = field(default_factory=dict)
+    tables: tuple[Table, ...] = ()
+    steps: tuple[tuple[Recipe, ...], ...] = ()
 
-
-def weighted_nodes(graph: LayerGraph) -> tuple[Node, ...]:
-    """Return the nodes that multiply with weights, in walk order."""
-    return tuple(n for n in graph.nodes if isinstance(n.op, Conv2d | ConvTranspose2d | Linear))
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """The layers of the original graph that were changed, in network order."""
+        return tuple(dict.fromkeys(o.node for o in self.trace.values() if o.scheme != "dense"))
 
 
 class Scheme(ABC):
     """A way to make a network sparse; a frozen value that ``str`` writes and ``parse`` reads back."""
+
+    #: Which of :data:`ASPECTS` it changes.
+    changes: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def __str__(self) -> str:
@@ -92,64 +133,97 @@ class Scheme(ABC):
         """
 
 
-class StructuralScheme(Scheme):
-    """A scheme that gives dense convolutions another kernel and leaves the graph as it is.
+class RewritingScheme(Scheme):
+    """A scheme that replaces layers, each by a block of its own.
 
-    The policy is the same for all of them: the first convolution, 1x1 windows, depthwise and
-    transposed convolutions and linear layers stay dense; a convolution that has a sparse kernel
-    already keeps it, so that applying a scheme twice is applying it once. The filters of a grouped
-    convolution are numbered over all groups: they are the indices on weight axis 0.
+    A subclass says what it makes of a layer in :meth:`block`, and which layers it leaves in
+    :meth:`refuses`. A scheme that changes several layers at once overrides :meth:`apply`.
     """
 
-    @abstractmethod
-    def kernel(self, node: str, shape: WeightShape) -> Kernel | str:
-        """Return the kernel for a weight tensor (M, C, R, S), or the reason to leave it dense."""
+    changes: ClassVar[tuple[str, ...]] = ("graph",)
 
-    def apply(self, graph: LayerGraph, only: Collection[str] | None = None) -> Rewrite:
-        """See :meth:`Scheme.apply`."""
-        changed: dict[str, Operator] = {}
-        left: list[Left] = []
-        first = next((n.name for n in graph.nodes if isinstance(n.op, Conv2d)), None)
-        for node in weighted_nodes(graph):
-            if only is not None and node.name not in only:
-                continue
-            found = self._changed(graph, node, first)
-            if isinstance(found, str):
-                left.append(Left(node.name, found))
-            else:
-                changed[node.name] = found
-        trace = {
-            n.name: Origin(n.name, str(self)) if n.name in changed else Origin(n.name) for n in graph.nodes
-        }
-        assumed = self.assumptions() if changed else ()
-        return Rewrite(graph.with_operators(changed), trace, tuple(left), assumed)
+    @abstractmethod
+    def block(self, layer: Layer) -> Block | str:
+        """Return what a layer becomes, or the reason to leave it as it is."""
+
+    def refuses(self, layer: Layer) -> str | None:
+        """Return why a layer is left without being looked at, or None."""
+        return usual_refusal(layer)
 
     def assumptions(self) -> tuple[str, ...]:
         """Return what this scheme assumes without a source."""
         return ()
 
-    def _changed(self, graph: LayerGraph, node: Node, first: str | None) -> Operator | str:
-        """Return the operator with its kernel, or why the node stays as it is."""
-        op = node.op
-        if isinstance(op, Linear):
-            return "linear layer"
-        if not isinstance(op, Conv2d):
-            return "transposed convolution"
-        if node.name == first:
-            return "first convolution"
-        present = op.layout(graph.input_shapes(node))
-        shape = present.shape
-        if shape[2:] == (1, 1):
-            return "1x1 window"
-        if shape[1] == 1 and op.groups > 1:
-            return "depthwise"
-        if not present.is_dense:
-            return "has a sparse kernel already"
-        kernel = self.kernel(node.name, shape)
+    def tables(self) -> tuple[Table, ...]:
+        """Return the tables that its layers share, stored once if any layer was changed."""
+        return ()
+
+    def apply(self, graph: LayerGraph, only: Collection[str] | None = None) -> Rewrite:
+        """See :meth:`Scheme.apply`."""
+        blocks: dict[str, Block] = {}
+        left: list[Left] = []
+        for layer in layers(graph):
+            if only is not None and layer.name not in only:
+                continue
+            found = self.refuses(layer) or self._block(layer)
+            if isinstance(found, str):
+                left.append(Left(layer.name, found))
+            else:
+                blocks[layer.name] = found
+        return self._rewrite(graph, blocks, tuple(left))
+
+    def _block(self, layer: Layer) -> Block | str:
+        try:
+            return self.block(layer)
+        except SchemeError as error:
+            raise SchemeError(f"layer {layer.name!r}: {error}") from None
+
+    def _rewrite(self, graph: LayerGraph, blocks: dict[str, Block], left: tuple[Left, ...]) -> Rewrite:
+        if not blocks:
+            return Rewrite(graph, {n.name: Origin(n.name) for n in graph.nodes}, left)
+        recipes = {name: block.recipe for name, block in blocks.items()}
+        nodes: list[Node] = []
+        trace: dict[str, Origin] = {}
+        for node in graph.nodes:
+            block = blocks.get(node.name)
+            nodes += [node] if block is None else block.nodes
+            for each in [node] if block is None else block.nodes:
+                trace[each.name] = (
+                    Origin(node.name) if block is None else Origin(node.name, str(self), block.exactness)
+                )
+        found = graph.with_nodes(nodes)
+        return Rewrite(
+            found,
+            {n.name: trace[n.name] for n in found.nodes},
+            left,
+            self.assumptions(),
+            frozenset(tensor for block in blocks.values() for tensor in block.internal),
+            {name: extra for block in blocks.values() for name, extra in block.extras.items()},
+            self.tables(),
+            (tuple(recipe for recipe in recipes.values() if recipe is not None),),
+        )
+
+
+class StructuralScheme(RewritingScheme):
+    """A scheme that gives dense convolutions another kernel and leaves the graph as it is.
+
+    The filters of a grouped convolution are numbered over all groups: they are the indices on weight
+    axis 0.
+    """
+
+    changes: ClassVar[tuple[str, ...]] = ("support",)
+
+    @abstractmethod
+    def kernel(self, node: str, shape: WeightShape) -> Kernel | str:
+        """Return the kernel for a weight tensor (M, C, R, S), or the reason to leave it dense."""
+
+    def block(self, layer: Layer) -> Block | str:
+        """Return the layer with its kernel, or why it stays as it is."""
+        kernel = self.kernel(layer.name, layer.weight_shape)
         if isinstance(kernel, str):
             return kernel
         if kernel.is_dense:
             return "every position would be kept"
         if kernel.nonzeros == 0:
             return "no weight would be left"
-        return replace(op, kernel=kernel)
+        return Block(layer).end(replace(layer.conv, kernel=kernel), layer.input)

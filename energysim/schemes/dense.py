@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from energysim.graph import LayerGraph
 from energysim.schemes.base import Origin, Rewrite, Scheme
+from energysim.schemes.catalog import SchemeKind
 from energysim.schemes.parameters import read_parameters
 
-__all__ = ["Dense", "parse"]
+__all__ = ["KIND", "Dense", "parse"]
 
 
 @dataclass(frozen=True)
@@ -28,3 +29,6 @@ def parse(text: str) -> Dense:
     """Return the scheme; it takes no parameters."""
     read_parameters("dense", text, {})
     return Dense()
+
+
+KIND = SchemeKind(parse, "all weights exist")

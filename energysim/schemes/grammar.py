@@ -6,32 +6,27 @@ A list gives schemes side by side: ``dense,psconv:PSD4_P8,psconv:kss=2,period=6`
 Rules mix schemes in one network: ``features.*=psconv; classifier.*=dense``. Split on ``;``, each
 rule is ``glob=scheme``, the first match wins, a glob that matches no layer with weights is an error,
 layers no rule matches stay dense. A single rule whose glob holds ``:`` or ``,`` ends in ``;``.
+
+``a+b`` puts schemes together on the same layers (:mod:`energysim.schemes.compose`):
+``shift+nm:2:4``. A ``+`` inside a value is part of it unless a scheme's name follows.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from energysim.errors import EnergysimError, SchemeError, UnknownNameError, near_miss
 from energysim.graph import LayerGraph
 from energysim.hardware.quantities import show
-from energysim.registry import Registry
-from energysim.schemes.base import Left, Origin, Rewrite, Scheme, weighted_nodes
+from energysim.schemes.base import NO_RULE, Left, Origin, Rewrite, Scheme, weighted_nodes
+from energysim.schemes.catalog import SCHEMES
+from energysim.schemes.compose import Composed
+from energysim.schemes.merge import merged
 
 __all__ = ["SCHEMES", "Rules", "parse_scheme", "parse_schemes"]
-
-SCHEMES = Registry(
-    "scheme",
-    "energysim.schemes",
-    {
-        "dense": "energysim.schemes.dense:parse",
-        "psc": "energysim.schemes.psc:parse",
-        "psconv": "energysim.schemes.psconv:parse",
-    },
-)
 
 
 @dataclass(frozen=True)
@@ -72,9 +67,7 @@ class Rules(Scheme):
         names = [n.name for n in weighted_nodes(graph)]
         open_names = [n for n in names if only is None or n in only]
         left: dict[str, Left] = {}
-        changed: dict[str, Origin] = {}
-        assumed: list[str] = []
-        result = graph
+        found = Rewrite(graph, {n.name: Origin(n.name) for n in graph.nodes})
         for glob, scheme in self.rules:
             if not any(fnmatchcase(n, glob) for n in names):
                 hint = near_miss(glob, [*_block_globs(names), *names])
@@ -89,14 +82,11 @@ class Rules(Scheme):
                     "and rules before it take all its layers"
                 )
             open_names = [n for n in open_names if n not in chosen]
-            rewrite = scheme.apply(result, chosen)
-            result = rewrite.graph
-            changed.update((n, o) for n, o in rewrite.trace.items() if o.scheme != "dense")
+            rewrite = scheme.apply(found.graph, chosen)
             left.update((entry.node, entry) for entry in rewrite.left)
-            assumed += [a for a in rewrite.assumed if a not in assumed]
-        left.update((n, Left(n, "no rule")) for n in open_names)
-        trace = {n.name: changed.get(n.name, Origin(n.name)) for n in result.nodes}
-        return Rewrite(result, trace, tuple(left[n] for n in names if n in left), tuple(assumed))
+            found = merged(found, rewrite)
+        left.update((n, Left(n, NO_RULE)) for n in open_names)
+        return replace(found, left=tuple(left[n] for n in names if n in left))
 
 
 def _block_globs(names: list[str]) -> list[str]:
@@ -156,10 +146,11 @@ def _parse_list(text: str) -> tuple[Scheme, ...]:
             raise SchemeError(f"{show(text)} {what}: write dense, psconv, psconv:PSD4_P8, ...")
         head, equals, _ = item.partition("=")
         if equals and ":" not in head and items:
-            items[-1] += f"{',' if ':' in items[-1] else ':'}{item}"
+            last = _parts(items[-1])[-1]
+            items[-1] += f"{',' if ':' in last else ':'}{item}"
         else:
             items.append(item)
-    return tuple(_parse_one(item) for item in items)
+    return tuple(_parse_item(item) for item in items)
 
 
 def _parse_rules(text: str) -> Rules:
@@ -176,6 +167,28 @@ def _parse_rules(text: str) -> Rules:
         except EnergysimError as error:
             raise SchemeError(f"rule {show(item)}: {error}") from None
     return Rules(tuple(rules))
+
+
+def _parts(item: str) -> list[str]:
+    """Cut an item at each ``+`` that puts schemes together."""
+    pieces = item.split("+")
+    found = pieces[:1]
+    for piece in pieces[1:]:
+        name = re.split("[:,]", piece, maxsplit=1)[0].strip()
+        inside_value = "=" in re.split("[:,]", found[-1])[-1]
+        if inside_value and name not in {info.name for info in SCHEMES.list()}:
+            found[-1] += f"+{piece}"
+        else:
+            found.append(piece)
+    return [piece.strip() for piece in found]
+
+
+def _parse_item(item: str) -> Scheme:
+    parts = _parts(item)
+    if not all(parts):
+        raise SchemeError(f"{show(item)} puts nothing together: write shift+nm:2:4")
+    schemes = tuple(_parse_one(part) for part in parts)
+    return schemes[0] if len(schemes) == 1 else Composed(schemes)
 
 
 def _parse_one(item: str) -> Scheme:

@@ -16,9 +16,10 @@ from zlib import crc32
 
 from energysim.kernels import Kernel, WeightShape, random_support
 from energysim.schemes.base import StructuralScheme
+from energysim.schemes.catalog import SchemeKind
 from energysim.schemes.parameters import check_range, check_windows, integer, read_parameters
 
-__all__ = ["PSC", "parse"]
+__all__ = ["KIND", "PSC", "parse"]
 
 _LARGEST = 1024
 
@@ -85,3 +86,6 @@ def parse(text: str) -> PSC:
     )
     numbers = {key: integer("psc", key, value) for key, value in given.items() if key != "windows"}
     return PSC(numbers.get("kss", PSC.kss), numbers.get("seed", PSC.seed), given.get("windows", PSC.windows))
+
+
+KIND = SchemeKind(parse, "the same number of random positions in every 2D window", ("psc:kss=4", "psc:kss=2"))

@@ -25,10 +25,11 @@ from dataclasses import dataclass
 from energysim.errors import SchemeError, near_miss
 from energysim.kernels import Kernel, PeriodicKernel, WeightShape
 from energysim.schemes.base import StructuralScheme
+from energysim.schemes.catalog import SchemeKind
 from energysim.schemes.parameters import check_range, check_windows, integer, read_parameters
 from energysim.schemes.patterns import MOST_SLOTS, Patterns, load_patterns
 
-__all__ = ["PSConv", "parse", "supports"]
+__all__ = ["KIND", "PSConv", "parse", "supports"]
 
 #: KSS -> rows and columns of the block that a support covers.
 BLOCKS = {1: (1, 1), 2: (1, 2), 4: (2, 2)}
@@ -171,3 +172,10 @@ def parse(text: str) -> PSConv:
         numbers.get("dense", PSConv.dense),
         given.get("windows", PSConv.windows),
     )
+
+
+KIND = SchemeKind(
+    parse,
+    "2D supports that repeat with a period over filters and channels",
+    ("psconv:PSD4_P8", "psconv:PSD1_P16"),
+)

@@ -67,7 +67,7 @@ def test_energies_are_plain_decimals_with_six_places(pair: Report) -> None:
 def test_contents(pair: Report) -> None:
     data = parsed(pair)
     assert list(data) == ["schema_version", "energysim", "setup", "runs"]
-    assert (data["schema_version"], data["energysim"]) == (1, __version__)
+    assert (data["schema_version"], data["energysim"]) == (2, __version__)
     assert [row["node"] for row in records(data["runs"][0]["layers"])] == [
         row.node for row in pair.runs[0].layers
     ]
@@ -91,10 +91,10 @@ def bent(report: Report, *path: Any, value: Any = None, drop: bool = False) -> s
     ("text", "message"),
     [
         ("", "not a report: "),
-        ("[]", "not a report of schema version 1, but 'None'"),
-        ("{}", "not a report of schema version 1, but 'None'"),
-        ('{"schema_version": 2}', "not a report of schema version 1, but '2'"),
-        ('{"schema_version": 1}', "not a complete report: it has no 'setup'"),
+        ("[]", "not a report of schema version 2, but 'None'"),
+        ("{}", "not a report of schema version 2, but 'None'"),
+        ('{"schema_version": 1}', "not a report of schema version 2, but '1'"),
+        ('{"schema_version": 2}', "not a complete report: it has no 'setup'"),
         ("[" * 100_000, "not a report: "),
     ],
 )
@@ -118,7 +118,7 @@ ROW = ("runs", 0, "layers", "rows", 0)
         ((*ROW, 0), None, "node of a LayerRow: a text is expected, not None"),
         ((*ROW, 9), True, "a whole number is expected, not True"),
         ((*ROW, 9), 1, "the totals of 'dense' are not those of its rows"),
-        ((*ROW, 21), 1, "optimal of a LayerRow: true or false is expected, not 1"),
+        ((*ROW, 28), 1, "optimal of a LayerRow: true or false is expected, not 1"),
         (ROW, [], "not a complete report"),
         (("runs", 0, "accesses", "rows", 0, 0), "nobody", "an access of 'nobody', which is no layer"),
         (("runs", 0, "accesses", "rows", 0, 6), "x", "energy_pj of a AccessRow"),

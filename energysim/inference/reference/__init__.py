@@ -52,6 +52,7 @@ from energysim.graph import (
     SpatialShift,
     Split,
     Take,
+    TapShift,
     Tile,
     TopK,
     Upsample,
@@ -70,6 +71,7 @@ from energysim.inference.reference import (
     quantisation,
     reduction,
     resize,
+    shift,
 )
 from energysim.inference.reference.types import Array, OperatorFunction, Parameters
 
@@ -122,6 +124,7 @@ OPERATORS: dict[type[Operator], OperatorFunction] = {
     SpaceToDepth: cutting.space_to_depth,
     SpatialShift: arrangement.spatial_shift,
     Split: arrangement.split,
+    TapShift: shift.tap_shift,
     Take: cutting.take,
     Tile: cutting.tile,
     TopK: reduction.top_k,

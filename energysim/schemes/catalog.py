@@ -1,0 +1,65 @@
+"""All schemes by name: one line each, here and nowhere else.
+
+An entry is a :class:`SchemeKind`, or for a plug-in with nothing more to say a function that parses
+what stands behind the colon. Plug-ins register under the entry-point group ``energysim.schemes``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from energysim.registry import Registry
+from energysim.schemes.base import Scheme
+
+__all__ = ["SCHEMES", "SchemeKind", "kind_of"]
+
+SCHEMES = Registry(
+    "scheme",
+    "energysim.schemes",
+    {
+        "auto": "energysim.schemes.auto:KIND",
+        "dense": "energysim.schemes.dense:KIND",
+        "psc": "energysim.schemes.psc:KIND",
+        "psconv": "energysim.schemes.psconv:KIND",
+        "shift": "energysim.schemes.shift:KIND",
+    },
+)
+
+
+@dataclass(frozen=True)
+class SchemeKind:
+    """What is known of a scheme before it has parameters.
+
+    Attributes
+    ----------
+    parse : function
+        Text behind the colon -> Scheme; raises SchemeError for what cannot be used.
+    summary : str
+        One line for ``energysim list schemes``.
+    family : tuple of str
+        Members that ``--sparsity all`` estimates; none for the dense form.
+    """
+
+    parse: Callable[[str], Scheme]
+    summary: str
+    family: tuple[str, ...] = ()
+
+    def __call__(self, text: str) -> Scheme:
+        """Return the scheme written behind the colon."""
+        return self.parse(text)
+
+
+def kind_of(name: str) -> SchemeKind:
+    """Return what is known of a scheme by name; a plain function is its own kind.
+
+    Raises
+    ------
+    UnknownNameError, EnergysimError
+        If there is no such scheme, or it cannot be loaded.
+    """
+    found = SCHEMES.get(name)
+    if isinstance(found, SchemeKind):
+        return found
+    return SchemeKind(found, (inspect.getdoc(found) or "").partition("\n")[0].rstrip("."), (name,))

@@ -1,0 +1,111 @@
+"""Rewrites one after the other, as one rewrite of the first graph; and weights through all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from energysim.errors import SchemeError, WeightsError
+from energysim.extra import Extra, Table
+from energysim.schemes.base import Origin, Rewrite
+from energysim.schemes.block import Array, Recipe
+
+__all__ = ["derived_weights", "equivalent_weights", "merged", "own_arrays", "underivable"]
+
+
+def merged(first: Rewrite, second: Rewrite) -> Rewrite:
+    """Return two rewrites as one, the second being one of the first's graph; ``left`` is the first's.
+
+    Raises
+    ------
+    SchemeError
+        If both state the same quantity of a node, or a shared table, differently.
+    """
+    trace = {name: _joined(first, origin) for name, origin in second.trace.items()}
+    extras = {name: extra for name, extra in first.extras.items() if name in trace}
+    for name, extra in second.extras.items():
+        extras[name] = extras.get(name, Extra()).with_more(name, extra)
+    assumed = (*first.assumed, *(a for a in second.assumed if a not in first.assumed))
+    return Rewrite(
+        second.graph,
+        trace,
+        first.left,
+        assumed,
+        frozenset(t for t in first.internal | second.internal if t in second.graph.tensors),
+        extras,
+        _tables((*first.tables, *second.tables)),
+        (*first.steps, *second.steps),
+    )
+
+
+def _joined(first: Rewrite, later: Origin) -> Origin:
+    """Where a node comes from, seen from before both rewrites."""
+    earlier = first.trace[later.node]
+    if later.scheme == "dense":
+        return earlier
+    if earlier.scheme == "dense":
+        return replace(later, node=earlier.node)
+    exactness = max(earlier.exactness, later.exactness)
+    return Origin(earlier.node, f"{earlier.scheme}+{later.scheme}", exactness)
+
+
+def _tables(tables: Iterable[Table]) -> tuple[Table, ...]:
+    by_name: dict[str, Table] = {}
+    for table in tables:
+        if by_name.setdefault(table.name, table) != table:
+            raise SchemeError(f"two different shared tables are called {table.name!r}")
+    return tuple(by_name.values())
+
+
+def own_arrays(recipe: Recipe, weights: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the weights of a block by their names without the layer's: ``weight``, ``part.weight``."""
+    return {
+        name[len(recipe.node) + 1 :]: array
+        for name, array in weights.items()
+        if name.rpartition(".")[0] in recipe.parts
+    }
+
+
+def underivable(rewrite: Rewrite) -> tuple[str, ...]:
+    """Return the layers whose new weights do not follow from their old ones."""
+    return tuple(recipe.node for step in rewrite.steps for recipe in step if recipe.derive is None)
+
+
+def derived_weights(rewrite: Rewrite, weights: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the weights of the rewritten network that follow from those of the original.
+
+    Raises
+    ------
+    WeightsError
+        If some layer has no rule for them.
+    """
+    found = dict(weights)
+    for step in rewrite.steps:
+        for recipe in step:
+            if recipe.derive is None:
+                raise WeightsError(
+                    f"layer {recipe.node!r}: no rule makes its weights from dense ones; it needs weights "
+                    "trained in this form"
+                )
+            old = [name for name in found if name.rpartition(".")[0] == recipe.node]
+            own = {name[len(recipe.node) + 1 :]: found.pop(name) for name in old}
+            found.update((f"{recipe.node}.{key}", array) for key, array in recipe.derive(own).items())
+    return found
+
+
+def equivalent_weights(rewrite: Rewrite, weights: Mapping[str, Array]) -> dict[str, Array]:
+    """Return weights of the original network with which it computes what the rewritten one does.
+
+    Blocks without an equivalent (E3) keep their own weights under their own names.
+    """
+    found = dict(weights)
+    for step in reversed(rewrite.steps):
+        for recipe in reversed(step):
+            if recipe.equivalent is None:
+                continue
+            own = own_arrays(recipe, found)
+            made = recipe.equivalent(own)
+            for key in own:
+                del found[f"{recipe.node}.{key}"]
+            found.update((f"{recipe.node}.{key}", array) for key, array in made.items())
+    return found
