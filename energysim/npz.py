@@ -6,6 +6,7 @@ Headers are read before arrays, so that who reads can refuse a file for the pric
 from __future__ import annotations
 
 import math
+import tokenize
 import warnings
 import zipfile
 import zlib
@@ -27,7 +28,7 @@ _PICKLE = "which could run any program: it is not opened"
 #: What broken files make NumPy and zipfile raise (NotImplementedError: an unknown compression).
 _BROKEN = (
     *(ValueError, EOFError, KeyError, MemoryError, NotImplementedError, OverflowError, RecursionError),
-    *(RuntimeError, SyntaxError, TypeError, Warning, zipfile.BadZipFile, zlib.error),
+    *(RuntimeError, SyntaxError, TypeError, Warning, zipfile.BadZipFile, zlib.error, tokenize.TokenError),
 )
 
 

@@ -241,6 +241,9 @@ def test_pickles_in_a_folder_are_not_opened(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.ones((2, 4, 3)))
     (tmp_path / "a.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:-8])
     assert "damaged or cut short (the array is cut short)" in refused(tmp_path)
+    np.save(tmp_path / "a.npy", np.ones((2, 4, 3)))
+    (tmp_path / "a.npy").write_bytes((tmp_path / "a.npy").read_bytes().replace(b"}", b"("))
+    assert "damaged or cut short" in refused(tmp_path)
 
 
 @pytest.mark.parametrize(

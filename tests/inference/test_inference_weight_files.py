@@ -135,6 +135,7 @@ BAD = {
     "npz start only": (whole_npz()[:40], "damaged or cut short"),
     "cut array": (zipped(fc__bias__npy=npy(np.zeros(2, np.float32))[:-3]), "'fc.bias' is cut short"),
     "bad header": (zipped(fc__bias__npy=b"\x93NUMPY\x01\x00\x02\x00{}"), "damaged or cut short"),
+    "open bracket": (zipped(fc__bias__npy=npy(np.zeros(2)).replace(b"}", b"(")), "damaged or cut short"),
     "truncated safetensors": (safetensors(WEIGHTS)[:-8], "damaged or cut short .*bytes of arrays"),
     "bytes behind": (safetensors(WEIGHTS, extra=b"1234"), "damaged or cut short .*bytes of arrays"),
     "header longer than file": (safetensors(WEIGHTS, length=10**6), "a header of 1000000 bytes"),
