@@ -59,7 +59,11 @@ network_options = _stack(
     ),
     click.option("--classes", type=int, help="Number of classes."),
     click.option("--batch", type=int, help="Batch size; counts are for the whole batch."),
-    click.option("--bits", help="Widths: 16, or w=8,a=8,acc=32; by default the hardware's."),
+    click.option(
+        "--bits",
+        help="Widths: 16, or w=8,a=8,acc=32, or by layer w=8;features.*:w=4; by default the model's, else the "
+        "hardware's.",
+    ),
     click.option(
         "--activations",
         metavar="ZEROS",
@@ -79,7 +83,15 @@ network_options = _stack(
     click.option("--allow-unknown", is_flag=True, help="Leave operators of unknown cost out, and say so."),
 )
 
-estimate_options = _stack(network_options, objective_option("energy"))
+estimate_options = _stack(
+    network_options,
+    objective_option("energy"),
+    click.option(
+        "--weights",
+        metavar="FILE",
+        help="For the scheme auto: .npz or safetensors file; by default those that come with the model.",
+    ),
+)
 
 run_options = _stack(
     click.option(
