@@ -78,6 +78,10 @@ class HierarchyModel:
     def _one(self, work: Workload, setting: Setting) -> LayerCost:
         if isinstance(work, StreamWorkload):
             return _stream(work, setting)
+        if work.beside:
+            raise UsageError(
+                "the cost model hierarchy does not know layers that read further tensors (offsets)"
+            )
         layer = HierarchyLayer(work, setting)
         mapping = self._mappings.get(_shape(work.nest)) if self._mappings is not None else None
         if mapping is not None:

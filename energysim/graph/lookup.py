@@ -113,10 +113,11 @@ def computed_inputs(graph: LayerGraph, node: Node) -> tuple[str, ...]:
 
 
 def _is_constant(graph: LayerGraph, tensor: str) -> bool:
-    producer = graph.tensors[tensor].producer
-    if producer is None:
-        return False
-    node = graph.node(producer)
-    if isinstance(node.op, Constant):
-        return True
-    return bool(node.op.category == "view" and node.inputs) and _is_constant(graph, node.inputs[0])
+    while (producer := graph.tensors[tensor].producer) is not None:
+        node = graph.node(producer)
+        if isinstance(node.op, Constant):
+            return True
+        if node.op.category != "view" or not node.inputs:
+            return False
+        tensor = node.inputs[0]
+    return False

@@ -3,13 +3,17 @@
 Native in integers: convolution, transposed convolution, linear layers and matrix products; ReLU,
 maximum pooling, addition, concatenation, nearest upsampling, and all operators that only move data.
 All others take the numbers that the integers stand for, run the reference in float64, and round the
-result to the integers of their output. ``quantise`` states the rules of rounding and of scales.
+result to the integers of their output; but operators that work with places of elements are refused.
+``quantise`` states the rules of rounding and of scales.
 """
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from energysim.errors import DataError, UnknownOperatorError
 from energysim.graph import Add, Concat, Conv2d, ConvTranspose2d, LayerGraph, Linear, MatMul, Node
 from energysim.inference.base import Images, Plan
 from energysim.inference.calibration import random_images, ranges
@@ -19,6 +23,7 @@ from energysim.inference.memory import most_bytes
 from energysim.inference.quantise import (
     WIDTHS,
     Encoding,
+    has_places,
     is_relu,
     keeps_integers,
     quantised,
@@ -57,6 +62,8 @@ class IntegerPlan(Plan):
     ------
     WeightsError, DataError
         If weights or images do not belong to the network, or a sum could pass the wide integer.
+    UnknownOperatorError
+        If an operator cannot be run in integers.
     """
 
     def __init__(
@@ -69,11 +76,20 @@ class IntegerPlan(Plan):
         calibration: Images | None = None,
     ) -> None:
         super().__init__(graph, threads)
+        for node in graph.nodes:
+            if has_places(node):
+                raise UnknownOperatorError(
+                    f"node {node.name!r}: {node.op.kind} works with places of elements, which integers "
+                    "with a scale cannot hold: run it in float32"
+                )
         self.mode, self.path = mode, path
         self._width = WIDTHS[mode]
         used = masked(graph, check_weights(graph, weights))
         images = random_images(graph, 4) if calibration is None else calibration
         largest = ranges(ReferencePlan(graph, used, threads), images)
+        for tensor, magnitude in largest.items():
+            if not math.isfinite(magnitude):
+                raise DataError(f"tensor {tensor!r} is not finite on the calibration images")
         self._parameters = by_node(graph, used)
         self._layers: dict[str, IntegerLayer] = {}
         self.encodings: dict[str, Encoding] = {
@@ -85,7 +101,10 @@ class IntegerPlan(Plan):
 
     def _encoding(self, node: Node, tensor: str, largest: dict[str, float]) -> Encoding:
         """Return how an output is held; quantise the node's weights on the way."""
-        width, first = self._width, self.encodings[node.inputs[0]]
+        width = self._width
+        if not node.inputs:
+            return Encoding(width.narrow, scale_of(largest[tensor], width))
+        first = self.encodings[node.inputs[0]]
         if isinstance(node.op, Conv2d | ConvTranspose2d | Linear):
             kernel = None
             if isinstance(node.op, Conv2d) and self.path == "compact":
