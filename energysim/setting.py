@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 from energysim.cost import OBJECTIVES, Setting
@@ -15,14 +15,9 @@ from energysim.graph.shapes import text as shape_text
 from energysim.hardware import Hardware, describe_constants
 from energysim.mapping import Rules, parse_rules
 from energysim.report import ConstantUse, Setup
+from energysim.widths import Bits, Widths, read_widths
 
-__all__ = ["Bits", "one_of", "read_setting", "read_widths", "setup_of"]
-
-#: Widths as they can be given: ``16``, ``"w=8,a=8,acc=32"``, or the same as a mapping.
-Bits = str | int | Mapping[str, int]
-
-_WIDTHS = ("w", "a", "acc")
-_ACCEPTED = "a whole number from 1 to 64, or w=8,a=8,acc=32"
+__all__ = ["one_of", "read_setting", "setup_of"]
 
 
 def one_of(what: str, name: str, accepted: Iterable[str]) -> str:
@@ -37,7 +32,7 @@ def read_setting(
     hardware: Hardware,
     objective: str = "energy",
     rules: str | Rules | None = None,
-    bits: Bits | None = None,
+    bits: Bits | Widths | None = None,
     weight_format: str | None = None,
     activation_format: str | None = None,
 ) -> Setting:
@@ -80,45 +75,14 @@ def _rules(hardware: Hardware, rules: str | Rules | None) -> Rules:
     return base if rules is None else parse_rules(rules, base)
 
 
-def read_widths(bits: Bits | None, native: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Return the widths [bit] of weights, activations and accumulators.
-
-    Widths that are not given are the native ones; an accumulator is then widened to its operands,
-    but one that is given narrower than them is an error.
-    """
-    if bits is None:
-        return native
-    given = _pairs(bits)
-    values = dict(zip(_WIDTHS, native, strict=True))
-    for key, value in given.items():
-        if key not in _WIDTHS:
-            raise UsageError(f"bits: unknown key {key!r} ({', '.join(_WIDTHS)}): {_ACCEPTED}")
-        if not (value.isascii() and value.isdigit() and len(value) <= 2 and 1 <= int(value) <= 64):
-            raise UsageError(f"bits: {_ACCEPTED}, not {value!r}")
-        values[key] = int(value)
-    weight, activation, accumulator = (values[key] for key in _WIDTHS)
-    if accumulator < max(weight, activation):
-        if "acc" in given:
-            raise UsageError(f"bits: an accumulator of {accumulator} bit is narrower than its operands")
-        accumulator = max(weight, activation)
-    return weight, activation, accumulator
-
-
-def _pairs(bits: Bits) -> dict[str, str]:
-    if isinstance(bits, Mapping):
-        return {str(key): str(value) for key, value in bits.items()}
-    text = str(bits).strip()
-    if "=" not in text:
-        return {"w": text, "a": text}
-    items = [item.partition("=") for item in text.split(",")]
-    found = {key.strip(): value.strip() for key, _, value in items}
-    if len(found) != len(items):
-        raise UsageError(f"bits: a width is given twice in {text!r}")
-    return found
-
-
 def setup_of(
-    graph: LayerGraph, setting: Setting, cost_model: str, fusion: str, zeros: tuple[Zeros, ...]
+    graph: LayerGraph,
+    setting: Setting,
+    cost_model: str,
+    fusion: str,
+    zeros: tuple[Zeros, ...],
+    widths: Widths,
+    datapaths: tuple[str, ...],
 ) -> Setup:
     """Return all that the numbers of an estimate depend on, in words for its report."""
     spec = setting.hardware
@@ -137,7 +101,8 @@ def setup_of(
         cost_model=cost_model,
         objective=setting.objective,
         fusion=fusion,
-        bits=f"w={setting.weight_bits},a={setting.activation_bits},acc={setting.accumulator_bits}",
+        bits=f"w={setting.weight_bits},a={setting.activation_bits},acc={setting.accumulator_bits}{widths}",
+        datapaths=datapaths,
         rules=str(setting.rules),
         activations=_described(zeros, graph, fusion),
         formats=", ".join(f"{what} {name}" for what, name in formats if name),

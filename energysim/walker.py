@@ -2,27 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from energysim.cost import COST_MODELS, CostModel, LayerCost, Setting
 from energysim.densities import ZerosSource, apply_zeros, read_zeros
-from energysim.errors import CapacityError, EnergysimError, SchemeError, UnknownOperatorError
+from energysim.errors import (
+    CapacityError,
+    EnergysimError,
+    SchemeError,
+    SpecError,
+    UnknownOperatorError,
+    UsageError,
+)
+from energysim.extra import Extra, Table
 from energysim.fusion import FUSIONS, Fused, fuse
-from energysim.graph import BatchNorm, Conv2d, ConvTranspose2d, LayerGraph, Linear, MatMul, Node
+from energysim.graph import (
+    Conv2d,
+    ConvTranspose2d,
+    DeformConv2d,
+    LayerGraph,
+    Linear,
+    MatMul,
+    Node,
+)
 from energysim.graph.shapes import text as shape_text
 from energysim.hardware import Hardware, load_hardware
+from energysim.kernels import StoredKernel
 from energysim.mapping import Rules
+from energysim.model_weights import WeightsSource, weights_of
+from energysim.placing import Placed
 from energysim.report import AccessRow, LayerRow, Report, Run
-from energysim.schemes import Rewrite, Scheme, parse_schemes
-from energysim.setting import Bits, one_of, read_setting, setup_of
-from energysim.workload import MacWorkload, Operand, StreamWorkload, Workload, lower
+from energysim.schemes import Origin, Rewrite, Scheme, parse_schemes
+from energysim.setting import one_of, read_setting, setup_of
+from energysim.widths import Bits, Widths, read_bits
+from energysim.workload import MacWorkload, StreamWorkload, Workload, lower
 from energysim.zoo import load_model
 
 __all__ = ["estimate"]
 
-_PARTS = {Conv2d: "convolution", ConvTranspose2d: "convolution", Linear: "linear", MatMul: "matmul"}
+_PARTS = {
+    Conv2d: "convolution",
+    ConvTranspose2d: "convolution",
+    DeformConv2d: "convolution",
+    Linear: "linear",
+    MatMul: "matmul",
+}
 
 
 def estimate(
@@ -30,7 +56,7 @@ def estimate(
     sparsity: str | Scheme | Iterable[str | Scheme] = "dense",
     hardware: str | Path | Hardware = "edge45",
     *,
-    input: Sequence[int] | None = None,
+    input: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
     classes: int | None = None,
     batch: int | None = None,
     bits: Bits | None = None,
@@ -42,22 +68,24 @@ def estimate(
     fusion: str = "epilogue",
     cost_model: str | None = None,
     allow_unknown: bool = False,
+    weights: WeightsSource | None = None,
 ) -> Report:
     """Estimate a network on a piece of hardware, the dense form first, then each scheme.
 
     Parameters
     ----------
     model : str, Path or LayerGraph
-        Zoo name, builder file or graph.
+        Zoo name, builder file, ONNX file or graph.
     sparsity : str, Scheme or several
         Schemes to estimate beside the dense form, e.g. ``"psconv"`` or ``"dense,psconv:PSD1_P16"``.
     hardware : str, Path or Hardware
         Name or file of a specification.
-    input : sequence of int, optional
-        Shape of one sample (C, H, W).
+    input : sequence of int, or mapping of str to sequence of int, optional
+        Shape of one sample (C, H, W); of an ONNX file also whole shapes by input.
     classes, batch : int, optional
     bits : str, int or mapping, optional
-        Widths [bit]: ``16``, ``"w=8,a=8,acc=32"`` or the same as a mapping; by default the hardware's.
+        Widths [bit]: ``16``, ``"w=8,a=8,acc=32"``, with layers ``"w=8,a=8;features.*:w=4"``, or the same as
+        a mapping; by default what the graph states, else the hardware's.
     activations : number, str, Path or mapping, optional
         Zero fractions of activations: see :mod:`energysim.densities`.
     format_weights, format_activations : str, optional
@@ -66,12 +94,14 @@ def estimate(
         What the mapping of each layer minimises.
     rules : str or Rules, optional
         Counting rules, e.g. ``"timeloop"`` or ``"overlap=none"``.
-    fusion : {"epilogue", "pool", "none"}
+    fusion : {"epilogue", "pool", "split", "none"}
         What runs in place: see :mod:`energysim.fusion`.
     cost_model : str, optional
         By default the one the hardware is written for.
     allow_unknown : bool
         Whether operators of unknown cost are left out (and listed) instead of an error.
+    weights : str, Path or mapping of str to array, optional
+        What the scheme ``auto`` looks at; by default the weights that come with the model.
 
     Returns
     -------
@@ -82,27 +112,63 @@ def estimate(
     EnergysimError
         For anything that cannot be used; the message says where and what would be.
     """
-    graph = load_model(model, input, classes, batch)
+    graph = load_model(model, input, classes, batch, allow_unknown)
     zeros = () if activations is None else read_zeros(activations)
     graph = apply_zeros(graph, zeros) if zeros else graph
     schemes = parse_schemes(sparsity)
     spec = hardware if isinstance(hardware, Hardware) else load_hardware(hardware)
-    setting = read_setting(spec, objective, rules, bits, format_weights, format_activations)
+    widths = read_bits(bits)
+    widths.check(graph)
+    setting = read_setting(spec, objective, rules, widths, format_weights, format_activations)
     one_of("fusion", fusion, FUSIONS)
     name = cost_model or spec.cost_model
-    walker = _Walker(COST_MODELS.get(name)(), setting, fusion, allow_unknown)
+    walker = _Walker(COST_MODELS.get(name)(), setting, fusion, allow_unknown, widths)
+    schemes = _with_weights(schemes, graph, model, weights, widths, setting)
     (reference,) = parse_schemes("dense")
     chosen = [reference, *(s for s in dict.fromkeys(schemes) if s != reference)]
     runs = tuple(walker.run(scheme, graph) for scheme in chosen)
-    return Report(setup_of(graph, setting, name, fusion, zeros), runs)
+    setup = setup_of(graph, setting, name, fusion, zeros, widths, walker.datapaths)
+    return Report(setup, runs)
+
+
+def _with_weights(
+    schemes: tuple[Scheme, ...],
+    graph: LayerGraph,
+    model: str | Path | LayerGraph,
+    weights: WeightsSource | None,
+    widths: Widths,
+    setting: Setting,
+) -> tuple[Scheme, ...]:
+    """The schemes, those that look at weights with them."""
+    from energysim.schemes.bind import bound, wants_weights
+
+    if not any(map(wants_weights, schemes)):
+        if weights is not None:
+            raise UsageError("weights are given, but no scheme looks at them: that is what auto does")
+        return schemes
+    arrays, _ = weights_of(graph, model, weights)
+
+    def width(name: str) -> int:
+        return widths.setting(graph, graph.node(name), name, setting).weight_bits
+
+    return tuple(bound(scheme, arrays, width) for scheme in schemes)
 
 
 class _Walker:
     """Walks graphs under one setting; equal workloads are evaluated once."""
 
-    def __init__(self, model: CostModel, setting: Setting, fusion: str, allow_unknown: bool) -> None:
+    def __init__(
+        self, model: CostModel, setting: Setting, fusion: str, allow_unknown: bool, widths: Widths
+    ) -> None:
         self.model, self.setting, self.fusion, self.allow_unknown = model, setting, fusion, allow_unknown
-        self._known: dict[Workload, LayerCost] = {}
+        self.widths = widths
+        self._known: dict[tuple[Workload, int, int], LayerCost] = {}
+        self._datapaths: dict[tuple[int, int, int], None] = {}
+
+    @property
+    def datapaths(self) -> tuple[str, ...]:
+        """On which datapath multiply-adds ran: the narrowest that holds their operands."""
+        return tuple(f"w={w},a={a} on {d} bit" for w, a, d in sorted(self._datapaths))
 
     def run(self, scheme: Scheme, graph: LayerGraph) -> Run:
         """Estimate one scheme."""
@@ -110,13 +176,16 @@ class _Walker:
             rewrite = scheme.apply(graph)
         except MemoryError:
             raise SchemeError(f"{scheme} needs more memory than there is for {graph.name!r}") from None
-        fused = fuse(rewrite.graph, self.fusion)
+        original = graph
+        graph, fused = self._with_widths(rewrite)
+        apart = fuse(graph, "split", rewrite.internal) if fused.in_step and rewrite.internal else fused
+        together, split = Placed(rewrite, graph, fused), Placed(rewrite, graph, apart)
         layers: list[LayerRow] = []
         accesses: list[AccessRow] = []
         uncounted: list[str] = []
-        for node in rewrite.graph.nodes:
+        for node in graph.nodes:
             try:
-                work = _workload(rewrite.graph, node, fused)
+                work, alone = together.workload(node), split.workload(node)
             except UnknownOperatorError as error:
                 if not self.allow_unknown:
                     raise UnknownOperatorError(
@@ -124,74 +193,135 @@ class _Walker:
                     ) from None
                 uncounted.append(f"{node.name} ({node.op.kind})")
                 continue
-            cost = self._cost(node, work)
-            layers.append(_layer_row(rewrite, node, fused, cost))
-            accesses += _access_rows(node, cost)
+            setting = self.widths.setting(graph, node, rewrite.trace[node.name].node, self.setting)
+            cost = self._cost(node.name, work, setting)
+            row = _layer_row(rewrite, node, fused, cost, self._cost(node.name, alone, setting))
+            layers.append(_seen_from_origin(row, original))
+            accesses += _access_rows(node.name, cost)
+        for table in rewrite.tables:
+            row, moved = self._table(table, str(scheme))
+            layers.append(row)
+            accesses += moved
         left = tuple((entry.node, entry.reason) for entry in rewrite.left)
-        return Run(str(scheme), tuple(layers), tuple(accesses), left, rewrite.assumed, tuple(uncounted))
-
-    def _cost(self, node: Node, work: Workload) -> LayerCost:
-        if work not in self._known:
-            try:
-                (self._known[work],) = self.model.evaluate((work,), self.setting)
-            except CapacityError as error:
-                raise CapacityError(
-                    f"layer {node.name!r} on {self.setting.hardware.name!r}: {error}"
-                ) from None
-            except (OverflowError, MemoryError) as error:
-                raise EnergysimError(f"layer {node.name!r} is too large to count: {error}") from None
-        return self._known[work]
-
-
-def _workload(graph: LayerGraph, node: Node, fused: Fused) -> Workload:
-    """The workload of a node, with its tensors as they lie in memory."""
-    work = lower(graph, node)
-    if work is None:
-        return StreamWorkload((), (), ())
-    if node.name in fused.folded:
-        into = fused.folded[node.name]
-        folds_away = isinstance(node.op, BatchNorm) and into and graph.node(into).op.category == "mac"
-        return StreamWorkload((), (), (), 0 if folds_away else work.other_ops)
-
-    def read(operand: Operand, tensor: str) -> Operand:
-        home = fused.stored[tensor]
-        return replace(operand, bits=home.bits or operand.bits, stored_density=home.density)
-
-    def written(operand: Operand, tensor: str) -> Operand:
-        return replace(read(operand, tensor), shape=fused.stored[tensor].shape)
-
-    if isinstance(work, MacWorkload):
-        return replace(
-            work,
-            inputs=read(work.inputs, node.inputs[0]),
-            second=None if work.second is None else read(work.second, node.inputs[1]),
-            outputs=written(work.outputs, node.outputs[0]),
+        notes = _storage_notes(rewrite.graph, self.setting)
+        return Run(
+            str(scheme), tuple(layers), tuple(accesses), left, rewrite.assumed, tuple(uncounted), notes
         )
-    return replace(
-        work,
-        inputs=tuple(map(read, work.inputs, node.inputs)),
-        outputs=tuple(map(written, work.outputs, node.outputs)),
-    )
+
+    def _with_widths(self, rewrite: Rewrite) -> tuple[LayerGraph, Fused]:
+        """The graph with the widths given for tensors, and what of it is folded."""
+        graph, internal = rewrite.graph, rewrite.internal
+        fused = fuse(graph, self.fusion, internal)
+        origins = {name: origin.node for name, origin in rewrite.trace.items()}
+        changed = self.widths.tensors(graph, origins, fused)
+        if not changed:
+            return graph, fused
+        graph = graph.with_tensors(changed)
+        return graph, fuse(graph, self.fusion, internal)
+
+    def _table(self, table: Table, scheme: str) -> tuple[LayerRow, list[AccessRow]]:
+        """The row of a table that layers share, read once in a run or only when the network is loaded."""
+        name = f"shared.{table.name}"
+        extra = Extra(weight_bits=table.value_bits)
+        cost = self._cost(name, StreamWorkload((), (), (), 0, table.values, extra=extra), self.setting)
+        if table.at_load:
+            idle = self._cost(name, StreamWorkload((), (), ()), self.setting)
+            cost = replace(idle, weight_bits=cost.weight_bits, load_bits=table.bits)
+        row = _row(name, Origin(name, scheme), "Table", "convolution", None, str(table.values), cost, cost)
+        return row, _access_rows(name, cost)
+
+    def _cost(self, node: str, work: Workload, setting: Setting) -> LayerCost:
+        key = work, setting.weight_bits, setting.accumulator_bits
+        if key not in self._known:
+            try:
+                (self._known[key],) = self.model.evaluate((work,), setting)
+                if isinstance(work, MacWorkload):
+                    self._datapaths[_datapath(work, setting)] = None
+            except (CapacityError, SpecError) as error:
+                where = f"layer {node!r} on {setting.hardware.name!r}"
+                raise type(error)(f"{where}: {error}") from None
+            except (OverflowError, MemoryError) as error:
+                raise EnergysimError(f"layer {node!r} is too large to count: {error}") from None
+        return self._known[key]
 
 
-def _layer_row(rewrite: Rewrite, node: Node, fused: Fused, cost: LayerCost) -> LayerRow:
-    origin = rewrite.trace[node.name]
+def _storage_notes(graph: LayerGraph, setting: Setting) -> tuple[str, ...]:
+    """Which storage was chosen for real weights, layer by layer, and what was next to it."""
+    told = []
+    for node in graph.nodes:
+        kernel = node.op.kernel if isinstance(node.op, Conv2d | Linear) else None
+        if isinstance(kernel, StoredKernel) and kernel.reason:
+            told.append(f"{node.name}: {kernel.reason}")
+    if not told:
+        return ()
+    unused = ""
+    if setting.weight_format is not None:
+        unused = f" (not used: {setting.weight_format} was asked for)"
+    elif not setting.hardware.weights.stored_compressed:
+        unused = f" (not used: {setting.hardware.name} stores all weights densely)"
+    return (f"cheapest lossless storage of the weights{unused}: {'; '.join(told)}",)
+
+
+def _datapath(work: MacWorkload, setting: Setting) -> tuple[int, int, int]:
+    """Widths of weights, activations and the multipliers that take both."""
+    weight = work.extra.weight_bits or setting.weight_bits
+    if work.second is not None:
+        weight = work.second.bits or setting.activation_bits
+    activation = work.inputs.bits or setting.activation_bits
+    return weight, activation, setting.hardware.mac_width(weight, activation)
+
+
+def _layer_row(rewrite: Rewrite, node: Node, fused: Fused, cost: LayerCost, apart: LayerCost) -> LayerRow:
+    shape = " ".join(shape_text(s) for s in rewrite.graph.output_shapes(node))
+    part = _PARTS.get(type(node.op), "other")
+    folded = fused.folded.get(node.name)
+    return _row(node.name, rewrite.trace[node.name], node.op.kind, part, folded, shape, cost, apart)
+
+
+def _seen_from_origin(row: LayerRow, graph: LayerGraph) -> LayerRow:
+    """A row of a rewritten layer counts with the layer's part; the last has the layer's dense products."""
+    if row.scheme == "dense":
+        return row
+    origin = graph.node(row.origin)
+    work = lower(graph, origin) if row.node == origin.name else None
+    dense = work.nest.dense_macs if isinstance(work, MacWorkload) else 0
+    return replace(row, part=_PARTS.get(type(origin.op), "other"), dense_macs=dense)
+
+
+def _row(
+    name: str,
+    origin: Origin,
+    kind: str,
+    part: str,
+    folded_into: str | None,
+    output_shape: str,
+    cost: LayerCost,
+    apart: LayerCost,
+) -> LayerRow:
     return LayerRow(
-        node=node.name,
+        node=name,
         origin=origin.node,
         scheme=origin.scheme,
-        kind=node.op.kind,
-        part=_PARTS.get(type(node.op), "other"),
+        kind=kind,
+        part=part,
         phase="forward",
-        folded_into=fused.folded.get(node.name),
-        output_shape=" ".join(shape_text(s) for s in rewrite.graph.output_shapes(node)),
+        folded_into=folded_into,
+        output_shape=output_shape,
         dense_macs=cost.dense_macs,
         macs=cost.macs,
         effective_macs=cost.effective_macs,
         other_ops=cost.other_ops,
         weight_bits=cost.weight_bits,
         side_bits=cost.side_bits,
+        float_macs=cost.float_macs,
+        additions=cost.additions,
+        gathers=cost.gathers,
+        expansion_macs=cost.expansion_macs,
+        load_bits=cost.load_bits,
+        unfused_dram_bits=sum(a.bits for a in apart.accesses if a.level == "dram"),
+        unfused_energy_aj=apart.energy_aj,
         compulsory_bits=cost.compulsory_bits,
+        dram_bound_bits=cost.dram_bound_bits,
         cycles=cost.cycles,
         bound=cost.bound,
         utilisation=cost.utilisation,
@@ -201,10 +331,10 @@ def _layer_row(rewrite: Rewrite, node: Node, fused: Fused, cost: LayerCost) -> L
     )
 
 
-def _access_rows(node: Node, cost: LayerCost) -> list[AccessRow]:
+def _access_rows(node: str, cost: LayerCost) -> list[AccessRow]:
     return [
         AccessRow(
-            node=node.name,
+            node=node,
             level=access.level,
             tensor=access.tensor,
             action=access.action,

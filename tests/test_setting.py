@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from energysim.errors import EnergysimError, UnknownNameError, UsageError
 from energysim.hardware import load_hardware
 from energysim.mapping import Rules
-from energysim.setting import Bits, read_setting, read_widths
+from energysim.setting import read_setting
+from energysim.widths import Bits, read_widths
 
 NATIVE = (8, 8, 32)
 

@@ -9,8 +9,8 @@ from energysim.graph import LayerGraph
 from energysim.hardware import Hardware
 from energysim.report import Report
 from energysim.schemes import Scheme
-from energysim.setting import Bits
 from energysim.walker import estimate
+from energysim.widths import Bits
 
 __all__ = ["Expected", "estimated", "expected"]
 

@@ -9,11 +9,10 @@ import pytest
 
 from energysim.errors import ExportError, UsageError, WeightsError
 from energysim.exporters import onnx_file, to_onnx, write_onnx
-from energysim.exporters import onnx_layers as layers
 from energysim.exporters.onnx_file import WRITERS, to_sheet
 from energysim.graph import Conv2d, GraphBuilder, LayerGraph, Node, Operator
 from energysim.inference import random_weights
-from energysim.inference.reference import OPERATORS, normalisation
+from energysim.inference.reference import OPERATORS
 from energysim.schemes import parse_scheme
 from energysim.zoo import load_model, model_names
 
