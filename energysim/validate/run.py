@@ -14,13 +14,13 @@ from energysim.graph.shapes import text as shape_text
 from energysim.hardware import Hardware, load_hardware
 from energysim.report import Report
 from energysim.schemes import Rewrite, Scheme, parse_schemes
-from energysim.setting import Bits, read_widths
 from energysim.validate.execute import Step, execute, executors
 from energysim.validate.expected import estimated, expected
 from energysim.validate.layers import Encoder, layer_checks, support_problems
 from energysim.validate.result import LayerCheck, SchemeCheck, Setup, Validation
 from energysim.validate.trials import trial
-from energysim.weight_sets import WeightSet, weight_sets
+from energysim.weight_sets import WeightSet, loaded, weight_sets
+from energysim.widths import Bits, read_bits, read_widths
 from energysim.zoo import load_model
 
 __all__ = ["NETWORK_FACTOR", "TOLERANCE", "TRANSFORM_FACTOR", "validate"]
@@ -111,6 +111,8 @@ def validate(
     if not any(node.op.category == "mac" for node in graph):
         raise UsageError(f"{graph.name!r} has no layer that multiplies: there is nothing to validate")
     spec = hardware if isinstance(hardware, Hardware) else load_hardware(hardware)
+    if read_bits(bits).layers:
+        raise UsageError("bits: validate takes widths for all layers together, such as w=8,a=8,acc=32")
     widths = read_widths(bits, (spec.weight_bits, spec.activation_bits, spec.accumulator_bits))
     (dense,) = parse_schemes("dense")
     chosen = [dense, *(s for s in dict.fromkeys(parse_schemes(sparsity)) if s != dense)]
@@ -198,7 +200,7 @@ class _Job:
         transforms: tuple[str, ...] = ()
         trials = []
         for number, each in enumerate(sets):
-            weights = each.load(rewrite.graph, self.data)
+            weights = loaded(each, self.graph, rewrite, self.data)
             both = executors(self.graph, rewrite, weights, self.mode, self.path, self.winograd, self.data)
             if tell is not None and not number and both.memory_bytes > _MUCH:
                 tell(f"{scheme}: this run needs about {both.memory_bytes / 1e9:.1f} GB of memory")
