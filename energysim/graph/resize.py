@@ -30,7 +30,7 @@ class Resize(Operator):
     - ``half_pixel`` (o + 1/2) / s - 1/2
     - ``half_pixel_symmetric`` the same, moved by n/2 * (1 - m / (s*n))
     - ``pytorch_half_pixel`` the same as half_pixel, but 0 if m is 1
-    - ``align_corners`` o * (n - 1) / (m - 1), or 0 if m is 1
+    - ``align_corners`` o * (n - 1) / (s*n - 1), or 0 if s*n is 1
     - ``asymmetric`` o / s
 
     Parameters

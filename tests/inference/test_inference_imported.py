@@ -78,6 +78,10 @@ def test_small_things_by_hand() -> None:
 def test_linear_interpolation_by_hand() -> None:
     x = np.array([0.0, 4.0, 8.0]).reshape(1, 1, 1, 3)
     assert run(Resize((1, 5), "linear", "align_corners"), x).ravel().tolist() == [0, 2, 4, 6, 8]
+    # ONNX's case resize_downsample_scales_linear_align_corners: 4 elements by 0.6 are 2.4 long.
+    four = np.arange(1.0, 5).reshape(1, 1, 1, 4)
+    shrunk = run(Resize((1, 2), "linear", "align_corners", scales=(1.0, 0.6)), four)
+    assert shrunk.ravel().tolist() == pytest.approx([1, 3.142857], abs=1e-6)
     assert run(Resize((1, 6), "linear", "asymmetric"), x).ravel().tolist() == [0, 2, 4, 6, 8, 8]
     assert run(Resize((1, 6), "linear", "half_pixel"), x).ravel().tolist() == [0, 1, 3, 5, 7, 8]
     assert run(Resize((1, 6), "nearest", "asymmetric", "floor"), x).ravel().tolist() == [0, 0, 4, 4, 8, 8]

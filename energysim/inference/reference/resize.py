@@ -30,7 +30,8 @@ def _places(op: Resize, before: int, size: int, scale: float) -> Array:
     """Where each output stands among the inputs."""
     number = np.arange(size, dtype=np.float64)
     if op.coordinates == "align_corners":
-        return number * ((before - 1) / (size - 1)) if size > 1 else number * 0
+        length = scale * before  # not rounded down, where scales are given (ONNX's own reference)
+        return number * ((before - 1) / (length - 1)) if length != 1 else number * 0
     if op.coordinates == "asymmetric":
         return number / scale
     if op.coordinates == "pytorch_half_pixel" and size == 1:
