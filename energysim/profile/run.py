@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ def profile(
     inputs: int | None = None,
     normalise: str | None = None,
     mode: str = "float32",
-    input: Sequence[int] | None = None,
+    input: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
     classes: int | None = None,
     tell: Callable[[str], None] | None = None,
     step: Step | None = None,
