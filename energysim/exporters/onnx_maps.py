@@ -5,12 +5,13 @@ A leading 0 in a shape means "as it is" in ONNX, so that the batch stays open.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from energysim.exporters.onnx_sheet import Attribute, Sheet, Site
-from energysim.graph.shapes import text
+from energysim.exporters.onnx_sheet import Array, Attribute, Sheet, Site
+from energysim.graph.shapes import Pair, text
 
 __all__ = [
     "adaptive_pool2d",
@@ -23,6 +24,7 @@ __all__ = [
     "reshape",
     "spatial_shift",
     "split",
+    "tap_shift",
     "upsample",
 ]
 
@@ -96,12 +98,29 @@ def spatial_shift(sheet: Sheet, op: Any, site: Site) -> None:
     each = channels // (rows * cols)
     taps = np.full(channels, rows // 2 * cols + cols // 2)
     taps[: each * rows * cols] = np.repeat(np.arange(rows * cols), each)
+    pads = (rows // 2, cols // 2, rows - 1 - rows // 2, cols - 1 - cols // 2)
+    _shifts(sheet, site, taps, op.window, {"pads": pads})
+
+
+def tap_shift(sheet: Sheet, op: Any, site: Site) -> None:
+    """A depthwise convolution with a single 1 per channel, at its tap."""
+    top, bottom, left, right = op.padding
+    attributes = {"pads": (top, left, bottom, right), "dilations": op.dilation}
+    _shifts(sheet, site, np.array(op.taps), op.window, attributes)
+
+
+def _shifts(sheet: Sheet, site: Site, taps: Array, window: Pair, attributes: Mapping[str, Attribute]) -> None:
+    """ONNX has no shift: a reader counts the multiply-adds of the convolution that stands for it."""
+    channels, (rows, cols) = len(taps), window
     ones = np.zeros((channels, rows * cols), np.float32)
     ones[np.arange(channels), taps] = 1
     weight = sheet.array(site.part("shift"), ones.reshape(channels, 1, rows, cols))
-    pads = (rows // 2, cols // 2, rows - 1 - rows // 2, cols - 1 - cols // 2)
-    inputs = [*site.node.inputs, weight]
-    sheet.call("Conv", site.node.name, inputs, {"kernel_shape": op.window, "pads": pads, "group": channels})
+    sheet.call(
+        "Conv",
+        site.node.name,
+        [*site.node.inputs, weight],
+        {**attributes, "kernel_shape": window, "group": channels},
+    )
 
 
 def upsample(sheet: Sheet, op: Any, site: Site) -> None:

@@ -55,9 +55,8 @@ def from_torch(module: Any, example: Any) -> tuple[LayerGraph, dict[str, FloatAr
     """
     from energysim.importers import import_onnx
 
-    data = to_program(module, example)
-    found = import_onnx(data, name=type(module).__name__)
-    return found.graph, found.weights
+    found = import_onnx(to_program(module, example))
+    return found.graph, dict(found.weights)
 
 
 def to_program(module: Any, example: Any) -> bytes:
@@ -80,7 +79,9 @@ def to_program(module: Any, example: Any) -> bytes:
     with _quiet():
         try:
             program: Any = torch.onnx.export(plain, given, dynamo=True, verbose=False)
-            data: bytes = program.model_proto.SerializeToString()
+            model = program.model_proto
+            model.graph.name = kind
+            data: bytes = model.SerializeToString()
         except Exception as error:  # the exporter raises whatever it met
             raise ModelError(f"{kind} cannot be exported to ONNX: {_reason(error)}") from error
     return data

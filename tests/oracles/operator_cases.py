@@ -32,6 +32,7 @@ from energysim.graph import (
     Softmax,
     SpatialShift,
     Split,
+    TapShift,
     Upsample,
 )
 from energysim.graph.elementwise import ACTIVATIONS
@@ -89,6 +90,7 @@ CASES: dict[str, tuple[Operator, tuple[tuple[int, ...], ...]]] = {
     "shuffle": (ChannelShuffle(3), (MAP,)),
     "shift": (SpatialShift((3, 3)), ((2, 20, 4, 5),)),
     "shift_even": (SpatialShift((2, 1)), (MAP,)),
+    "tap_shift": (TapShift((0, 5, 3, 3, 1, 4), (2, 3), (1, 0, 2, 1), (1, 2)), (MAP,)),
     "nearest": (Upsample((2, 3)), (MAP,)),
     "bilinear": (Upsample((3, 2), "bilinear"), (MAP,)),
     "learned_add": (LearnedAdd(), ((2, 5, 8),)),

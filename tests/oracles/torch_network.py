@@ -71,6 +71,14 @@ def _shift(op: Any, x: torch.Tensor, p: Values) -> torch.Tensor:
     return F.conv2d(F.pad(x, pads), weight, groups=channels)
 
 
+def _tap_shift(op: Any, x: torch.Tensor, p: Values) -> torch.Tensor:
+    """A depthwise convolution with a single one per channel, at its tap."""
+    channels = x.shape[1]
+    weight = F.one_hot(torch.tensor(op.taps), op.window[0] * op.window[1]).to(x.dtype)
+    weight = weight.reshape(channels, 1, *op.window)
+    return F.conv2d(F.pad(x, _pads(op)), weight, dilation=op.dilation, groups=channels)
+
+
 def _token(op: Any, x: torch.Tensor, p: Values) -> torch.Tensor:
     return torch.cat((p["weight"].expand(x.shape[0], 1, -1), x), 1)
 
@@ -130,6 +138,7 @@ FUNCTIONS: dict[str, Any] = {
     "Permute": lambda op, x, p: x.permute(op.order),
     "ChannelShuffle": lambda op, x, p: F.channel_shuffle(x, op.groups),
     "SpatialShift": _shift,
+    "TapShift": _tap_shift,
     "Upsample": lambda op, x, p: (
         F.interpolate(x, scale_factor=tuple(map(float, op.factor)), mode="nearest")
         if op.mode == "nearest"
