@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from energysim.data import Data
 from energysim.errors import UsageError, WeightsError, near_miss
 from energysim.graph import LayerGraph
@@ -20,10 +22,11 @@ from energysim.inference import (
     weight_groups,
 )
 from energysim.inference.base import Images
-from energysim.inference.weights import FloatArray
+from energysim.inference.weights import FloatArray, expected_weights, masked
 from energysim.resources import data_folder
+from energysim.schemes import Rewrite, derived_weights
 
-__all__ = ["RANDOM", "WeightSet", "file_stem", "shipped_folder", "weight_sets"]
+__all__ = ["RANDOM", "WeightSet", "file_stem", "loaded", "rewritten_weights", "shipped_folder", "weight_sets"]
 
 #: What asks for random weights where others ship with the model.
 RANDOM = "random"
@@ -69,7 +72,7 @@ class WeightSet:
             If the file cannot be read, or is not of this network.
         """
         if self.file is None:
-            return calibrate(graph, random_weights(graph, self.seed), self._calibration(graph, data))
+            return calibrate(graph, random_weights(graph, self.seed), self.calibration(graph, data))
         return self.read(graph)
 
     def read(self, graph: LayerGraph) -> dict[str, FloatArray]:
@@ -90,11 +93,55 @@ class WeightSet:
             return check_weights(graph, dict(import_weights(self.file, graph)), str(self.file))
         return load_weights(self.file, graph, self.group)
 
-    def _calibration(self, graph: LayerGraph, data: Data) -> Images:
-        """A few images of the data; other random ones if these are random, or too few."""
+    def calibration(self, graph: LayerGraph, data: Data) -> Images:
+        """Return a few images of the data; other random ones if these are random, or too few."""
         if data.random or data.count < _CALIBRATION // 2:
             return random_images(graph, _CALIBRATION, self.seed ^ 1 << 63)
         return next(data.batches(_CALIBRATION)).images
+
+
+def rewritten_weights(graph: LayerGraph, rewrite: Rewrite, seed: int) -> dict[str, FloatArray]:
+    """Return random weights of a rewritten network; those of E2 follow from random dense ones."""
+    drawn = random_weights(rewrite.graph, seed)
+    wanted = {name for name, origin in rewrite.trace.items() if origin.exactness == "E2"}
+    if not wanted:
+        return drawn
+    made = derived_weights(rewrite, random_weights(graph, seed), strict=False)
+    return masked(
+        rewrite.graph,
+        {
+            name: made[name].astype(np.float32)
+            if name.rpartition(".")[0] in wanted and name in made
+            else drawn[name]
+            for name in expected_weights(rewrite.graph)
+        },
+    )
+
+
+def loaded(found: WeightSet, graph: LayerGraph, rewrite: Rewrite, data: Data) -> dict[str, FloatArray]:
+    """Return the weights of a rewritten network from one set, batch norms of random ones calibrated.
+
+    A file may hold the weights of the rewritten network, or those of the original, from which they are
+    then derived. Random weights are drawn for the rewritten network, but where a layer's new weights
+    obey a rule (E2): there they are derived from random dense ones.
+
+    Raises
+    ------
+    WeightsError
+        If the file holds neither, or a layer has no rule that derives its weights.
+    """
+    if not rewrite.steps or not any(rewrite.steps):
+        return found.load(rewrite.graph, data)
+    if found.file is None:
+        drawn = rewritten_weights(graph, rewrite, found.seed)
+        return calibrate(rewrite.graph, drawn, found.calibration(rewrite.graph, data))
+    try:
+        return found.read(rewrite.graph)
+    except WeightsError:
+        old = found.read(graph)
+    made = derived_weights(rewrite, old)
+    made = {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in made.items()}
+    return check_weights(rewrite.graph, made, f"weights derived from {found.label}")
 
 
 def weight_sets(

@@ -128,6 +128,11 @@ class LayerCost:
         Size of the space searched, 0 for a stream.
     optimal : bool
         Whether the mapping is proven the best of that space.
+    gap : Fraction
+        Where it is not: the share of the objective that a better one could save at most.
+    searched : tuple of (str, int)
+        What became of the partial mappings that a search made: how many were ``made``, had
+        ``no_room``, were ``bounded`` (no better than what is known) or ``beaten`` by another.
     float_macs, additions : int
         How many of ``macs`` are in floating point beside integers, and how many only add.
     gathers : int
@@ -154,6 +159,8 @@ class LayerCost:
     mapping: str = ""
     mappings: int = 0
     optimal: bool = True
+    gap: Fraction = Fraction(0)
+    searched: tuple[tuple[str, int], ...] = ()
     float_macs: int = 0
     additions: int = 0
     gathers: int = 0

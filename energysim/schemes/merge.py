@@ -71,8 +71,17 @@ def underivable(rewrite: Rewrite) -> tuple[str, ...]:
     return tuple(recipe.node for step in rewrite.steps for recipe in step if recipe.derive is None)
 
 
-def derived_weights(rewrite: Rewrite, weights: Mapping[str, Array]) -> dict[str, Array]:
+def derived_weights(
+    rewrite: Rewrite, weights: Mapping[str, Array], *, strict: bool = True
+) -> dict[str, Array]:
     """Return the weights of the rewritten network that follow from those of the original.
+
+    Parameters
+    ----------
+    rewrite : Rewrite
+    weights : mapping of str to array
+    strict : bool
+        Whether a layer without a rule is an error; else its weights are left out.
 
     Raises
     ------
@@ -82,26 +91,28 @@ def derived_weights(rewrite: Rewrite, weights: Mapping[str, Array]) -> dict[str,
     found = dict(weights)
     for step in rewrite.steps:
         for recipe in step:
-            if recipe.derive is None:
+            if recipe.derive is None and strict:
                 raise WeightsError(
                     f"layer {recipe.node!r}: no rule makes its weights from dense ones; it needs weights "
                     "trained in this form"
                 )
             old = [name for name in found if name.rpartition(".")[0] == recipe.node]
             own = {name[len(recipe.node) + 1 :]: found.pop(name) for name in old}
-            found.update((f"{recipe.node}.{key}", array) for key, array in recipe.derive(own).items())
+            made = {} if recipe.derive is None or not own else recipe.derive(own)
+            found.update((f"{recipe.node}.{key}", array) for key, array in made.items())
     return found
 
 
 def equivalent_weights(rewrite: Rewrite, weights: Mapping[str, Array]) -> dict[str, Array]:
     """Return weights of the original network with which it computes what the rewritten one does.
 
-    Blocks without an equivalent (E3) keep their own weights under their own names.
+    Layers that equal no dense one (E3, E4) keep their own weights under their own names.
     """
+    apart = {name for name, origin in rewrite.trace.items() if origin.exactness not in ("E1", "E2")}
     found = dict(weights)
     for step in reversed(rewrite.steps):
         for recipe in reversed(step):
-            if recipe.equivalent is None:
+            if recipe.equivalent is None or recipe.node in apart:
                 continue
             own = own_arrays(recipe, found)
             made = recipe.equivalent(own)

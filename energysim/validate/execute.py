@@ -6,13 +6,13 @@ Imports nothing that knows of costs: what is counted here is what was executed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from energysim.data import Data, batch_size, classes_of
-from energysim.errors import SchemeError, UsageError
-from energysim.graph import Conv2d, LayerGraph, Linear, Node
+from energysim.errors import UsageError
+from energysim.graph import LayerGraph, Node
 from energysim.inference import Plan, plan
 from energysim.inference.base import Images
 from energysim.inference.counter import Executed
@@ -20,6 +20,12 @@ from energysim.inference.reference.types import Array
 from energysim.inference.weights import Weights, masked
 from energysim.schemes import Rewrite
 from energysim.validate.answers import Answers
+from energysim.validate.blocks import (
+    blocks_of,
+    dense_equivalent,
+    equal_weights,
+    need_unchanged_layers,
+)
 from energysim.validate.differences import Differences
 
 __all__ = ["Executors", "Outcome", "Step", "dense_equivalent", "execute", "executors"]
@@ -30,10 +36,18 @@ Step = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Executors:
-    """Two plans of one network: dense by definition, and the one that is checked against it."""
+    """Two plans of one network: dense by definition, and the one that is checked against it.
+
+    Attributes
+    ----------
+    reference, candidate : Plan
+    blocks : dict of str to tuple of Node
+        For each node of the reference the nodes of the candidate that stand for it.
+    """
 
     reference: Plan
     candidate: Plan
+    blocks: dict[str, tuple[Node, ...]]
 
     @property
     def memory_bytes(self) -> int:
@@ -64,23 +78,6 @@ class Outcome:
     answers: Answers | None
 
 
-def dense_equivalent(graph: LayerGraph, rewrite: Rewrite) -> LayerGraph:
-    """Return the network without any sparse kernel that a rewritten one is to equal.
-
-    Raises
-    ------
-    SchemeError
-        If the scheme did more than give layers another kernel.
-    """
-    if [n.name for n in rewrite.graph] != [n.name for n in graph] or any(
-        origin.exactness != "E1" or origin.node != name for name, origin in rewrite.trace.items()
-    ):
-        raise SchemeError("the scheme rewrites layers: there is no masked dense form to compare it with")
-    return graph.with_operators(
-        {node.name: replace(node.op, kernel=None) for node in graph if isinstance(node.op, Conv2d | Linear)}
-    )
-
-
 def executors(
     graph: LayerGraph, rewrite: Rewrite, weights: Weights, mode: str, path: str, winograd: bool, data: Data
 ) -> Executors:
@@ -98,15 +95,18 @@ def executors(
     batch = min(batch_size(graph), data.count)
     dense = dense_equivalent(graph, rewrite).with_batch(batch)
     sparse = rewrite.graph.with_batch(batch)
-    kept = masked(rewrite.graph, weights)
+    kept, equal = masked(rewrite.graph, weights), equal_weights(rewrite, weights)
+    blocks = blocks_of(dense, rewrite)
+    if mode != "float32":
+        need_unchanged_layers(rewrite, mode)
     calibration: Images | None = None if mode == "float32" else next(data.batches(batch)).images
-    reference = plan(dense, kept, mode=mode, calibration=calibration)  # type: ignore[arg-type]
+    reference = plan(dense, equal, mode=mode, calibration=calibration)  # type: ignore[arg-type]
     if path == "fast" and mode == "float32":
         from energysim.inference.fast import make_plan
 
-        return Executors(reference, make_plan(sparse, kept, winograd=winograd))
+        return Executors(reference, make_plan(sparse, kept, winograd=winograd), blocks)
     candidate = plan(sparse, kept, mode=mode, path=path, calibration=calibration)  # type: ignore[arg-type]
-    return Executors(reference, candidate)
+    return Executors(reference, candidate, blocks)
 
 
 def execute(both: Executors, data: Data, layers: bool = True, step: Step | None = None) -> Outcome:
@@ -134,7 +134,8 @@ def execute(both: Executors, data: Data, layers: bool = True, step: Step | None 
             finals.update(_kept(both.reference, node, outputs))
             if layers:
                 counter.reset()
-                _compare(both.candidate, node, inputs, outputs, tensors[node.name])
+                block = both.blocks[node.name]
+                _compare(both.candidate, node, block, inputs, outputs, tensors[node.name])
                 _add(alone, counter.nodes)
             if step is not None:
                 step(node.name, done * len(graph) + number * batch.count, data.count * len(graph))
@@ -162,17 +163,22 @@ def _kept(reference: Plan, node: Node, outputs: tuple[Array, ...]) -> dict[str, 
 def _compare(
     candidate: Plan,
     node: Node,
+    block: tuple[Node, ...],
     inputs: tuple[Array, ...],
     outputs: tuple[Array, ...],
     differences: Differences,
 ) -> None:
-    """Run one layer alone and compare, if it multiplies; else only look at the reference."""
-    if node.op.category != "mac":
+    """Run a layer, or what stands for it, alone; compare if it multiplies, else look at the reference."""
+    if not any(each.op.category == "mac" for each in (node, *block)):
         for array in outputs:
             differences.add_reference(array)
         return
-    for expected, found in zip(outputs, candidate.run_node(node.name, inputs), strict=True):
-        differences.add(expected, found)
+    live = dict(zip(node.inputs, inputs, strict=True))
+    for each in block:
+        given = tuple(live[tensor] for tensor in each.inputs)
+        live.update(zip(each.outputs, candidate.run_node(each.name, given), strict=True))
+    for tensor, expected in zip(node.outputs, outputs, strict=True):
+        differences.add(expected, live[tensor])
 
 
 def _add(sums: dict[str, Executed], counted: dict[str, Executed]) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from energysim.errors import CheckFailedError, FormatError
+from energysim.extra import NOTHING, Extra
 from energysim.graph import Conv2d, ConvTranspose2d, LayerGraph, Linear, Node
 from energysim.hardware import Hardware
 from energysim.inference.counter import Executed
 from energysim.inference.weights import Weights
 from energysim.kernels import DenseKernel, Kernel, WeightShape
 from energysim.schemes import Rewrite
+from energysim.validate.blocks import claimed_bits, written_bits
 from energysim.validate.differences import Differences
 from energysim.validate.execute import Outcome
 from energysim.validate.expected import Expected
@@ -48,10 +51,14 @@ class Encoder:
     hardware: Hardware
     bits: int
     asked: str | None
-    _known: dict[tuple[str, Kernel], int] = field(default_factory=dict)
+    _known: dict[tuple[str, Kernel, int], int] = field(default_factory=dict)
 
-    def __call__(self, graph: LayerGraph, node: Node, weights: Weights) -> tuple[str, int, str | None]:
+    def __call__(
+        self, graph: LayerGraph, node: Node, weights: Weights, extra: Extra = NOTHING
+    ) -> tuple[str, int, str | None]:
         """Return the format of a layer's weights, their encoded bits, and what went wrong, if anything.
+
+        Weights that are generated are not stored themselves.
 
         Raises
         ------
@@ -64,17 +71,20 @@ class Encoder:
             kernel = DenseKernel(_four(weights[f"{node.name}.weight"].shape))
         else:
             return "", 0, None
-        storage = format_of(kernel, self.hardware, self.asked)
+        if extra.generated is not None:
+            return "generated", 0, None
+        storage = format_of(kernel, self.hardware, extra.weight_format or self.asked)
+        bits = extra.weight_bits or self.bits
         # A dense layer is as long with any weights: it is encoded once for all schemes.
-        if (node.name, kernel) not in self._known:
+        if (node.name, kernel, bits) not in self._known:
             array = weights[f"{node.name}.weight"].reshape(kernel.shape)
             try:
-                self._known[node.name, kernel] = encoded_bits(array, kernel, storage, self.bits)
+                self._known[node.name, kernel, bits] = encoded_bits(array, kernel, storage, bits)
             except CheckFailedError as error:
                 return str(storage), 0, str(error)
             except FormatError as error:
                 raise FormatError(f"layer {node.name!r}: weights cannot be encoded: {error}") from None
-        return str(storage), self._known[node.name, kernel], None
+        return str(storage), self._known[node.name, kernel, bits], None
 
 
 def layer_checks(
@@ -90,18 +100,24 @@ def layer_checks(
 
     ``tolerances`` are those of a layer, and of one on a transform path."""
     rows = []
+    written = written_bits(rewrite, weights)
     for node in rewrite.graph:
-        off = outcome.tensors[node.name]
-        problems = [] if off.meaningless is None else [off.meaningless]
-        if node.op.category != "mac" and not problems:
+        off = outcome.tensors.get(node.name)  # of a block, the reference knows the last node only
+        meaningless = None if off is None else off.meaningless
+        problems = [] if meaningless is None else [meaningless]
+        ends_block = off is not None and rewrite.trace[node.name].scheme != "dense"
+        if node.op.category != "mac" and not problems and not ends_block:
             continue
         alone = outcome.alone.get(node.name, Executed())
         whole = outcome.whole.get(node.name, Executed())
         macs, bits = numbers.layers.get(node.name, (0, 0))
-        name, encoded, broken = encode(rewrite.graph, node, weights)
+        name, encoded, broken = encode(rewrite.graph, node, weights, rewrite.extras.get(node.name, NOTHING))
+        encoded += claimed_bits(rewrite, node.name)
         if node.op.category != "mac":
             macs, bits = 0, 0
-        problems += _problems(off, tolerances[not alone.counted])
+        if off is not None:
+            problems += _problems(off, tolerances[not alone.counted])
+        problems += _table_problems(rewrite, node.name, written)
         problems += _count_problems(alone, whole, macs * images)
         if broken is not None:
             problems.append(broken)
@@ -112,9 +128,9 @@ def layer_checks(
                 node=node.name,
                 kind=node.op.kind,
                 scheme=rewrite.trace[node.name].scheme,
-                max_error=off.largest,
-                relative_error=off.relative,
-                differing=off.differing,
+                max_error=0.0 if off is None else off.largest,
+                relative_error=0.0 if off is None else off.relative,
+                differing=0 if off is None else off.differing,
                 executed_macs=alone.macs // images if alone.counted else None,
                 estimated_macs=macs,
                 overhead_macs=alone.overhead // images if alone.counted else 0,
@@ -130,6 +146,16 @@ def layer_checks(
 def _problems(off: Differences, tolerance: float) -> list[str]:
     wrong = off.problem(tolerance)
     return [] if wrong is None else [wrong]
+
+
+def _table_problems(rewrite: Rewrite, node: str, written: Mapping[str, int]) -> list[str]:
+    """Whether the tables of a block take the bits that its parts claim."""
+    recipes = [recipe for step in rewrite.steps for recipe in step if recipe.node == node]
+    if not recipes:
+        return []
+    claimed = sum(claimed_bits(rewrite, part) for recipe in recipes for part in recipe.parts)
+    found = written.get(node, 0)
+    return [] if claimed == found else [f"its tables take {found} bits, the estimate stores {claimed}"]
 
 
 def _count_problems(alone: Executed, whole: Executed, macs: int) -> list[str]:
