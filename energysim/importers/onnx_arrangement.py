@@ -29,15 +29,15 @@ from energysim.importers.onnx_values import Constant
 __all__ = ["ARRANGEMENT", "axes_of", "to_shape"]
 
 
-def to_shape(site: Site, x: Value, shape: Shape) -> Value:
+def to_shape(site: Site, x: Value, shape: Shape, part: str = "view") -> Value:
     """Return a value with another ONNX shape of as many elements, in the form that fits."""
     batch = site.sheet.batch
     if x.batched and shape[:1] == (batch,) and len(shape) > 1 and shape[0] == x.shape[0]:
-        return site.valued(site.view(x.tensor, shape[1:]), shape, True, x.element)
+        return site.valued(site.view(x.tensor, shape[1:], part), shape, True, x.element)
     if batch == 1 and shape[:1] == (1,) and len(shape) > 1:
-        return site.valued(site.view(x.tensor, shape[1:]), shape, True, x.element)
+        return site.valued(site.view(x.tensor, shape[1:], part), shape, True, x.element)
     tensor = site.sample(x)
-    return site.valued(site.view(tensor, shape), shape, False, x.element)
+    return site.valued(site.view(tensor, shape, part), shape, False, x.element)
 
 
 def axes_of(site: Site, number: int, since: int) -> tuple[int, ...] | None:
@@ -63,7 +63,7 @@ def reshape(site: Site) -> list[Known]:
         wanted = site.call.integers("shape")
     else:
         wanted = site.constant(1, "lengths").integers("a shape")
-    return [to_shape(site, x, reshaped(x.shape, wanted, bool(site.call.integer("allowzero", 0))))]
+    return [to_shape(site, x, reshaped(x.shape, wanted, bool(site.call.integer("allowzero", 0))), "")]
 
 
 def flatten(site: Site) -> list[Known]:
@@ -73,7 +73,7 @@ def flatten(site: Site) -> list[Known]:
     if not -rank <= axis <= rank:
         raise GraphError(f"axis {axis} of a tensor of {rank} dimensions")
     axis = axis + rank if axis < 0 else axis
-    return [to_shape(site, x, (product(x.shape[:axis]), product(x.shape[axis:])))]
+    return [to_shape(site, x, (product(x.shape[:axis]), product(x.shape[axis:])), "")]
 
 
 def squeeze(site: Site) -> list[Known]:
@@ -87,7 +87,7 @@ def squeeze(site: Site) -> list[Known]:
     )
     if any(x.shape[a] != 1 for a in axes):
         raise GraphError(f"axes {axes} of {text(x.shape)} are not all of length 1")
-    return [to_shape(site, x, tuple(s for i, s in enumerate(x.shape) if i not in axes))]
+    return [to_shape(site, x, tuple(s for i, s in enumerate(x.shape) if i not in axes), "")]
 
 
 def unsqueeze(site: Site) -> list[Known]:
@@ -97,7 +97,7 @@ def unsqueeze(site: Site) -> list[Known]:
     axes = counted(axes, len(x.shape) + len(axes))
     rest = iter(x.shape)
     shape = tuple(1 if i in axes else next(rest) for i in range(len(x.shape) + len(axes)))
-    return [to_shape(site, x, shape)]
+    return [to_shape(site, x, shape, "")]
 
 
 def transpose(site: Site) -> list[Known]:
@@ -112,7 +112,7 @@ def transpose(site: Site) -> list[Known]:
     shape = tuple(x.shape[i] for i in order)
     moved = [i for i in order if x.shape[i] != 1]
     if moved == sorted(moved):  # only axes of length 1 change places
-        return [to_shape(site, x, shape)]
+        return [to_shape(site, x, shape, "")]
     made = site.one(Permute((0, *(i + 1 for i in order))), site.sample(x))
     return [site.result(made, False)]
 

@@ -27,9 +27,10 @@ from energysim.importers.onnx_values import (
     element_of,
 )
 
-__all__ = ["FOLDS", "along", "fold", "quantised_type", "reshaped", "slices", "split_sizes"]
+__all__ = ["FOLDS", "MISFITS", "along", "fold", "quantised_type", "reshaped", "slices", "split_sizes"]
 
-Arrays = list[Array | None]
+#: What NumPy and Python raise for arrays that an operator cannot take.
+MISFITS = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError, ZeroDivisionError)
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def fold(call: Call, inputs: Sequence[Constant | None]) -> list[Constant] | None
     with np.errstate(all="ignore"):
         try:
             return _folded(call, found, inputs, small)
-        except (ValueError, IndexError, TypeError, OverflowError, KeyError, ZeroDivisionError) as error:
+        except MISFITS as error:
             raise ModelError(f"constants do not fit: {' '.join(str(error).split())}") from None
         except MemoryError:
             raise ModelError("a constant needs more memory than there is") from None

@@ -2,7 +2,7 @@
 
 The steps: read the bones of the file, bind open lengths, open functions, fold what follows from the file
 alone, lower each operator, recognise a few patterns, build the graph. Shapes are those of our operators;
-they are compared with what the file states and with what ONNX's own inference finds.
+where the file states shapes of its tensors they must agree.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from energysim.errors import EnergysimError, GraphError, ModelError, UnknownOperatorError, WeightsError
-from energysim.graph import Elementwise, LayerGraph
+from energysim.graph import BatchNorm, Elementwise, LayerGraph
 from energysim.graph.shapes import Shape, text
 from energysim.importers.onnx_calls import Call
 from energysim.importers.onnx_file import OnnxFile
@@ -157,7 +157,8 @@ def _imported(file: OnnxFile, given: InputShapes | None, allow_unknown: bool) ->
     constants = _initialisers(file)
     inputs = read_inputs(file, set(constants))
     shapes = bind(file, inputs, given)
-    stated = _stated(file, shapes)
+    stated = _stated(file)
+    fixed = all(isinstance(length, int) for each in inputs for length in each.lengths)
     batches = {shape[0] for shape in shapes.values() if len(shape) > 1}
     together = len(batches) == 1 and all(len(shape) > 1 for shape in shapes.values())
     elements = {each.name: each.element for each in inputs}
@@ -170,7 +171,7 @@ def _imported(file: OnnxFile, given: InputShapes | None, allow_unknown: bool) ->
             sheet.input(name, own, elements[name])
             scope[name] = Value(name, shape, elements[name], batched)
         wanted = [o.name for o in graph.output]
-        walk = Walk(file, sheet, stated, allow_unknown)
+        walk = Walk(file, sheet, stated, fixed, allow_unknown)
         walk.run(graph.node, wanted, scope, opsets, {})
         return _built(file, sheet, shapes, wanted, scope)
 
@@ -211,7 +212,7 @@ def _initialisers(file: OnnxFile) -> dict[str, Constant]:
     return found
 
 
-def _stated(file: OnnxFile, shapes: Mapping[str, Shape]) -> dict[str, tuple[Shape, int]]:
+def _stated(file: OnnxFile) -> dict[str, tuple[Shape, int]]:
     """What the file says of its tensors, as far as all lengths are numbers."""
     found: dict[str, tuple[Shape, int]] = {}
     for info in (*file.proto.graph.value_info, *file.proto.graph.output):
@@ -265,8 +266,6 @@ def _built(
 
 
 def _suffixes(graph: LayerGraph, node: Any) -> list[str]:
-    from energysim.graph import BatchNorm
-
     found = list(node.op.parameters(graph.input_shapes(node)))
     return [*found, "running_mean", "running_var"] if isinstance(node.op, BatchNorm) else found
 

@@ -9,6 +9,7 @@ import numpy as np
 from energysim.errors import GraphError
 from energysim.graph import (
     AdaptivePool2d,
+    Add,
     ArgReduce,
     BatchNorm,
     CumulativeSum,
@@ -235,8 +236,6 @@ def _statistics(
     other = site.one(
         Elementwise("negate"), site.one(Multiply(), mean, mean, part="mean_square"), part="minus"
     )
-    from energysim.graph import Add
-
     variance = site.one(Add(), squares, other, part="variance")
     shifted = site.one(Elementwise("add", (_epsilon(site),)), variance, part="shifted")
     inverse = site.one(Elementwise("power", (-0.5,)), shifted, part="inverse")

@@ -26,10 +26,19 @@ LOWERS: dict[tuple[str, str, int], Lower] = {
 }
 
 
-def find(domain: str, operator: str, opset: int) -> Lower | None:
-    """Return what lowers an operator of an operator set; None if it is unknown."""
-    since = max((s for d, o, s in LOWERS if (d, o) == (domain, operator) and s <= opset), default=None)
-    return None if since is None else LOWERS[domain, operator, since]
+def find(domain: str, operator: str, opset: int) -> Lower:
+    """Return what lowers an operator of an operator set: the newest that is not newer.
+
+    Raises
+    ------
+    KeyError
+        If the operator is unknown: see :func:`state`.
+    """
+    return LOWERS[domain, operator, _since(domain, operator, opset)]
+
+
+def _since(domain: str, operator: str, opset: int) -> int:
+    return max((s for d, o, s in LOWERS if (d, o) == (domain, operator) and s <= opset), default=0)
 
 
 def known_operators() -> list[str]:
@@ -41,4 +50,4 @@ def state(domain: str, operator: str, opset: int) -> Literal["counted", "free", 
     """Return in which of the three states an operator is."""
     if domain == "" and operator in FREE_OPERATORS:
         return "free"
-    return "unknown" if find(domain, operator, opset) is None else "counted"
+    return "counted" if _since(domain, operator, opset) else "unknown"

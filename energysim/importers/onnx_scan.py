@@ -27,6 +27,8 @@ _DEEPEST = 64
 #: Bones larger than this are no network (the largest known have some ten thousand nodes).
 _MOST_BONES = 1 << 28
 
+_LONGEST_NAME = 1 << 16
+
 #: Message -> field -> message of the field: only what can lead to a tensor.
 _NESTED: dict[str, dict[int, str]] = {
     "model": {7: "graph", 25: "function"},
@@ -36,6 +38,31 @@ _NESTED: dict[str, dict[int, str]] = {
     "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
     "sparse": {1: "tensor", 2: "tensor"},
 }
+#: Messages without tensors that are looked into for their texts only.
+_NESTED |= {
+    "model": {**_NESTED["model"], 8: "opset"},
+    "graph": {**_NESTED["graph"], 11: "info", 12: "info", 13: "info"},
+    "function": {**_NESTED["function"], 9: "opset", 12: "info"},
+    "info": {2: "type"},
+    "type": {1: "tensor type"},
+    "tensor type": {2: "shape"},
+    "shape": {1: "dimension"},
+    "entry": {},
+}
+#: Message -> fields that are names. Python would get bytes in their place if they were no text.
+_TEXTS: dict[str, tuple[int, ...]] = {
+    "graph": (2,),
+    "function": (1, 4, 5, 6, 10, 13),
+    "node": (1, 2, 3, 4, 7, 8),
+    "attribute": (1, 21),
+    "opset": (1,),
+    "info": (1,),
+    "dimension": (2,),
+    "tensor": (8,),
+    "entry": (1, 2),
+}
+#: ``external_data`` of a tensor.
+_ENTRY = 13
 #: Fields of a tensor that hold its values: float, int32, string, int64, raw, double, uint64.
 _VALUES = (4, 5, 6, 7, 9, 10, 11)
 _RAW = 9
@@ -98,6 +125,8 @@ class _Scanner:
         parts: list[bytes] = []
         for begin, field, wire, inner, end in self.fields(start, stop):
             inside = nested.get(field) if wire == 2 else None
+            if wire == 2 and field in _TEXTS.get(kind, ()):
+                self.check_text(inner, end)
             if inside == "tensor":
                 part = self.tensor(inner, end)
             elif inside is not None:
@@ -117,11 +146,24 @@ class _Scanner:
                 raw = end - inner
             if field in _VALUES and end - inner > KEPT_BYTES:
                 continue
+            if field == _ENTRY and wire == 2:
+                self.message("entry", inner, end, 0)
+            if field in _TEXTS["tensor"] and wire == 2:
+                self.check_text(inner, end)
             if field != _MARK:
                 parts.append(self.keep(begin, end))
         mark = str(len(self.payloads)).encode()
         self.payloads.append(Payload(start, stop, raw))
         return b"".join([*parts, _varint(_MARK << 3 | 2), _varint(len(mark)), mark])
+
+    def check_text(self, start: int, stop: int) -> None:
+        """Refuse a name that is no UTF-8, or of a length that no name has."""
+        try:
+            if stop - start > _LONGEST_NAME:
+                raise ModelError(f"byte {start}: a name of {stop - start} bytes")
+            bytes(self.data[start:stop]).decode()
+        except UnicodeDecodeError:
+            raise ModelError(f"byte {start}: a name that is no text") from None
 
     def keep(self, start: int, stop: int) -> bytes:
         """Return bytes as they are; refuse what is too much for a network."""

@@ -252,10 +252,10 @@ class Site:
         """Add a node of one output and return it."""
         return self.emit(op, *tensors, part=part)[0]
 
-    def view(self, tensor: str, sample: Shape) -> str:
+    def view(self, tensor: str, sample: Shape, part: str = "view") -> str:
         """Return a tensor with another shape of its samples; itself if it has that one."""
         own = sample or (1,)
-        return tensor if self.shape(tensor)[1:] == own else self.one(Reshape(own), tensor, part="view")
+        return tensor if self.shape(tensor)[1:] == own else self.one(Reshape(own), tensor, part=part)
 
     def permuted(self, tensor: str, order: tuple[int, ...]) -> str:
         """Return a tensor with its axes in another order; itself if that is the order they have."""

@@ -20,8 +20,8 @@ from energysim.errors import (
 from energysim.graph.shapes import Shape, product, text
 from energysim.importers.onnx_calls import Call
 from energysim.importers.onnx_file import OnnxFile
-from energysim.importers.onnx_fold import fold
-from energysim.importers.onnx_registry import find, known_operators
+from energysim.importers.onnx_fold import MISFITS, fold
+from energysim.importers.onnx_registry import find, known_operators, state
 from energysim.importers.onnx_sheet import Known, Sheet, Site, UnsupportedError, Value
 from energysim.importers.onnx_unknown import Unknown
 from energysim.importers.onnx_values import ELEMENTS, Constant
@@ -51,7 +51,9 @@ class Walk:
     sheet : Sheet
         Where nodes are added.
     shapes : mapping of str to (shape, number of the type)
-        What the file, or ONNX's own inference, says of tensors: checked, and used for unknown operators.
+        What the file says of its tensors; used for unknown operators.
+    fixed : bool
+        Whether that must be so: the file leaves no length of its inputs open.
     allow_unknown : bool
         Whether unknown operators with a known output shape become nodes of unknown cost.
     """
@@ -61,9 +63,11 @@ class Walk:
         file: OnnxFile,
         sheet: Sheet,
         shapes: Mapping[str, tuple[Shape, int]],
+        fixed: bool,
         allow_unknown: bool,
     ) -> None:
         self.file, self.sheet, self.shapes, self.allow_unknown = file, sheet, shapes, allow_unknown
+        self.fixed = fixed
         self._functions = {(f.domain, f.name, f.overload): f for f in file.proto.functions}
         self._calls = 0
 
@@ -107,8 +111,11 @@ class Walk:
                 if str(error).startswith(self.file.label):
                     raise
                 raise type(error)(f"{where}: {error}") from None
-            except RecursionError:
-                raise ModelError(f"{where}: nested too deeply") from None
+            except MISFITS as error:
+                detail = " ".join(str(error).split())
+                raise ModelError(
+                    f"{where}: its inputs and attributes do not fit ({type(error).__name__}: {detail})"
+                ) from error
             self._check(where, call, found, depth)
             scope.update(zip(call.outputs, found, strict=False))
             for name in call.outputs[len(found) :]:
@@ -166,12 +173,12 @@ class Walk:
             return found
         if call.domain == "" and call.operator == "If":
             return self._branch(call, inputs, scope, opsets, prefix, depth)
-        lower = find(call.domain, call.operator, call.opset)
-        if lower is None:
+        if state(call.domain, call.operator, call.opset) == "unknown":
             body = self._standard_body(node, call, inputs)
             if body is not None:
                 return self._open(body, call, inputs, prefix, depth)
             return self._unknown(call, inputs)
+        lower = find(call.domain, call.operator, call.opset)
         return lower(Site(call, inputs, self.sheet, layer_name(call, inputs)))
 
     def _input(self, name: str, scope: Scope) -> Known | None:
@@ -279,8 +286,8 @@ class Walk:
         ]
 
     def _check(self, where: str, call: Call, found: Sequence[Known | None], depth: int) -> None:
-        """Compare shapes with what the file or ONNX's own inference says."""
-        if depth:
+        """Compare shapes with what the file says."""
+        if depth or not self.fixed:
             return
         for name, known in zip(call.outputs, found, strict=False):
             said = self.shapes.get(name)
