@@ -104,6 +104,7 @@ def test_a_layer_of_its_own_width() -> None:
     assert mixed.setup.datapaths == ("w=4,a=2 on 8 bit", "w=8,a=8 on 8 bit", "w=16,a=8 on 16 bit")
     (note,) = (line for line in notes(mixed) if line.startswith("multipliers: "))
     assert "w=4,a=2 on 8 bit" in note
+    assert "w=4,a=8 on 8 bit" in " ".join(notes(estimate(network(), bits="w=4")))
     assert not any(line.startswith("multipliers: ") for line in notes(native))
 
 

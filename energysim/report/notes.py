@@ -104,9 +104,9 @@ def _conditions(report: Report) -> Iterator[str]:
 
 
 def _wasted(path: str) -> bool:
-    """Whether multipliers are wider than both operands."""
+    """Whether multipliers are wider than one of their operands."""
     weight, activation, multiplier = (int(number) for number in re.findall(r"\d+", path))
-    return multiplier > max(weight, activation)
+    return multiplier > min(weight, activation)
 
 
 def _mappings(report: Report) -> Iterator[str]:
