@@ -13,6 +13,7 @@ from energysim.graph import GraphBuilder, LayerGraph
 from energysim.hardware import load_hardware
 from energysim.report import Report
 from energysim.report.notes import notes
+from energysim.validate import validate
 from energysim.walker import estimate
 from energysim.widths import Bits, Widths, read_bits
 
@@ -169,8 +170,13 @@ def test_any_widths_per_layer(widths: dict[str, int]) -> None:
     assert weight_bits(report) == {name: size * widths.get(name, 8) for name, size in sizes.items()}
 
 
-def test_validate_takes_one_width() -> None:
-    from energysim.validate import validate
+def test_validate_encodes_the_widths_that_the_graph_states() -> None:
+    graph = network().with_widths(parameters={"b.fc.weight": 2, "a.conv1.weight": 5})
+    for bits in (None, "a=8", "w=4"):
+        result = validate(graph, bits=bits)
+        assert result.passed, result.problems
 
+
+def test_validate_takes_one_width() -> None:
     with pytest.raises(EnergysimError, match=r"validate takes widths for all layers together"):
         validate("digits_cnn", bits="conv*:w=4")

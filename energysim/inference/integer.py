@@ -17,7 +17,7 @@ from energysim.errors import DataError, UnknownOperatorError
 from energysim.graph import Add, Concat, Conv2d, ConvTranspose2d, LayerGraph, Linear, MatMul, Node
 from energysim.inference.base import Images, Plan
 from energysim.inference.calibration import random_images, ranges
-from energysim.inference.direct import ReferencePlan, by_node, workspace_bytes
+from energysim.inference.direct import ReferencePlan, by_node, dense_macs, workspace_bytes
 from energysim.inference.integer_layers import IntegerLayer, integer_layer, matmul_sums
 from energysim.inference.memory import most_bytes
 from energysim.inference.quantise import (
@@ -185,6 +185,9 @@ class IntegerPlan(Plan):
         numbers = tuple(self._numbers(t, x) for t, x in zip(node.inputs, inputs, strict=True))
         parameters = {s: a.astype(np.float64) for s, a in self._parameters[node.name].items()}
         found = run_operator(node, numbers, parameters)
+        macs = dense_macs(node, numbers, found)
+        if macs:  # a deformable convolution, whose samples are no integers
+            self.counter.add(node.name, macs)
         return tuple(
             quantised(values, self.encodings[t].scale, width)
             for t, values in zip(node.outputs, found, strict=True)

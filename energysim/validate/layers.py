@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from energysim.errors import CheckFailedError, FormatError
 from energysim.extra import NOTHING, Extra
-from energysim.graph import Conv2d, ConvTranspose2d, LayerGraph, Linear, Node
+from energysim.graph import Conv2d, ConvTranspose2d, DeformConv2d, LayerGraph, Linear, Node
 from energysim.hardware import Hardware
 from energysim.inference.counter import Executed
 from energysim.inference.weights import Weights
@@ -46,11 +46,14 @@ class Encoder:
         Width of a weight.
     asked : str or None
         Format asked for.
+    stated : bool
+        Whether a width that the graph states of a weight tensor goes before ``bits``.
     """
 
     hardware: Hardware
     bits: int
     asked: str | None
+    stated: bool = True
     _known: dict[tuple[str, Kernel, int], int] = field(default_factory=dict)
 
     def __call__(
@@ -67,14 +70,15 @@ class Encoder:
         """
         if isinstance(node.op, Conv2d | Linear):
             kernel = node.op.layout(graph.input_shapes(node))
-        elif isinstance(node.op, ConvTranspose2d):
+        elif isinstance(node.op, ConvTranspose2d | DeformConv2d):
             kernel = DenseKernel(_four(weights[f"{node.name}.weight"].shape))
         else:
             return "", 0, None
         if extra.generated is not None:
             return "generated", 0, None
         storage = format_of(kernel, self.hardware, extra.weight_format or self.asked)
-        bits = extra.weight_bits or self.bits
+        own = graph.parameter_bits.get(f"{node.name}.weight") if self.stated else None
+        bits = extra.weight_bits or own or self.bits
         # A dense layer is as long with any weights: it is encoded once for all schemes.
         if (node.name, kernel, bits) not in self._known:
             array = weights[f"{node.name}.weight"].reshape(kernel.shape)

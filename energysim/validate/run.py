@@ -111,7 +111,8 @@ def validate(
     if not any(node.op.category == "mac" for node in graph):
         raise UsageError(f"{graph.name!r} has no layer that multiplies: there is nothing to validate")
     spec = hardware if isinstance(hardware, Hardware) else load_hardware(hardware)
-    if read_bits(bits).layers:
+    given = read_bits(bits)
+    if given.layers:
         raise UsageError("bits: validate takes widths for all layers together, such as w=8,a=8,acc=32")
     widths = read_widths(bits, (spec.weight_bits, spec.activation_bits, spec.accumulator_bits))
     (dense,) = parse_schemes("dense")
@@ -125,7 +126,8 @@ def validate(
     broken = [support_problems(rewrite.graph) for rewrite in rewrites]
     whole = [scheme for scheme, problems in zip(chosen, broken, strict=True) if not problems]
     report = estimated(graph, whole, spec, bits, format_weights) if dense in whole else None
-    job = _Job(graph, images, report, Encoder(spec, widths[0], format_weights), mode, path, winograd, bound)
+    encoder = Encoder(spec, widths[0], format_weights, stated="w" not in dict(given.base))
+    job = _Job(graph, images, report, encoder, mode, path, winograd, bound)
     checks = tuple(
         SchemeCheck(str(scheme), (), (), 0, 0, 0, 0, problems=problems or broken[0])
         if problems or report is None

@@ -11,6 +11,7 @@ from energysim.errors import DataError, UnknownOperatorError, WeightsError
 from energysim.graph import (
     ArgReduce,
     BatchNorm,
+    BinaryElementwise,
     Cast,
     Constant,
     CumulativeSum,
@@ -36,6 +37,7 @@ from energysim.graph import (
 )
 from energysim.inference import plan, random_images, random_weights
 from energysim.inference.reference import Array, run_operator
+from energysim.validate import validate
 
 
 def run(op: Operator, *inputs: Array, **parameters: Array) -> Array:
@@ -111,6 +113,20 @@ def test_whole_offsets_shift_the_map() -> None:
     moved[:, :, :-1, 2:] = x[:, :, 1:, :-2]
     found = run(op, x, offsets, weight=weight)
     assert np.allclose(found, run(op.convolution, moved, weight=weight), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("mode", ["float32", "int16"])
+def test_a_network_with_all_kinds_validates(mode: str) -> None:
+    b = GraphBuilder("net", (4, 9, 9))
+    offsets = b.conv(b.input, 18, 3, padding=1, name="offsets")
+    (x,) = b.node(DeformConv2d(6, (3, 3), padding=(1, 1, 1, 1)), b.input, offsets, name="deform")
+    (slope,) = b.node(Constant((6, 1, 1)), name="slope")
+    (x,) = b.node(BinaryElementwise("prelu"), x, slope, name="prelu")
+    (x,) = b.node(Slice((1,), (9,), (1,), (2,)), x, name="cut")
+    (x,) = b.node(Pad((0, 0, 1, 1), (0, 0, 1, 1), "edge"), x, name="pad")
+    (x,) = b.node(Reduce("mean", (2, 3), keepdims=False), b.conv(x, 8, 3, name="conv"), name="mean")
+    result = validate(b.build(b.linear(x, 5, name="fc")), "psconv", mode=mode)  # type: ignore[arg-type]
+    assert result.passed, result.problems
 
 
 @pytest.mark.parametrize("mode", ["int8", "int16"])
