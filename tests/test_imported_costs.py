@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from energysim.cost.hierarchy import HierarchyModel
+from energysim.errors import UsageError
 from energysim.fusion import fuse
 from energysim.graph import (
     BinaryElementwise,
@@ -18,8 +20,11 @@ from energysim.graph import (
     Slice,
     TopK,
 )
+from energysim.hardware import load_hardware
 from energysim.report import Report
+from energysim.setting import read_setting
 from energysim.walker import estimate
+from energysim.workload import lower
 
 
 def moved(report: Report, level: str = "dram") -> dict[tuple[str, str, str], int]:
@@ -155,3 +160,14 @@ def test_deformable_convolution() -> None:
         else:
             gathered = {("inputs", "gather"): 4 * 8 * 9 * 36}
             assert more == {("inputs_2", "fill"): 18 * 36, ("inputs_2", "read"): 18 * 36, **gathered}
+
+
+def test_a_hierarchy_does_not_know_offsets() -> None:
+    op = DeformConv2d(4, (3, 3), padding=(1, 1, 1, 1), bias=False)
+    b = GraphBuilder("net", (8, 6, 6))
+    offsets = b.conv(b.input, 18, 3, padding=1, name="offsets")
+    graph = b.build(b.node(op, b.input, offsets, name="deform")[0])
+    work = lower(graph, graph.node("deform"))
+    assert work is not None
+    with pytest.raises(UsageError, match="hierarchy does not know layers that read further tensors"):
+        HierarchyModel().evaluate((work,), read_setting(load_hardware("edge45")))
