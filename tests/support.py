@@ -8,6 +8,7 @@ from pathlib import Path
 
 import energysim
 from energysim.graph import GraphBuilder, LayerGraph
+from energysim.report import Run
 
 #: The folder that holds the package under test, wherever the tests run.
 HOME = str(Path(energysim.__file__).resolve().parent.parent)
@@ -21,3 +22,25 @@ def toy_graph(batch: int = 1) -> LayerGraph:
     x = b.relu(b.conv(b.input, 4, 3, padding=1, name="conv"), name="relu")
     x = b.pool(x, 2, name="pool")
     return b.build(b.linear(b.flatten(x, name="flat"), 10, name="fc"))
+
+
+def counted(run: Run, operations: bool = True) -> list[tuple[object, ...]]:
+    """What a run counts, row by row, without names: multiply-adds, stored bits, cycles, every access.
+
+    Rows that count nothing are left out: views (one may be written as several), dropouts. Without
+    ``operations`` those that are no multiply-adds are left out too: a folded batch norm may have
+    become a bias.
+    """
+    accesses: dict[str, list[tuple[object, ...]]] = {}
+    for a in run.accesses:
+        if operations or a.level != "vector":
+            key = (a.level, a.tensor, a.action, a.elements, a.bits, a.energy_aj)
+            accesses.setdefault(a.node, []).append(key)
+    found: list[tuple[object, ...]] = []
+    for row in run.layers:
+        own = accesses.get(row.node, [])
+        if row.macs or own:
+            macs = (row.dense_macs, row.macs, row.effective_macs, row.other_ops if operations else 0)
+            stored = (row.weight_bits, row.side_bits, row.compulsory_bits, row.cycles, row.mapping)
+            found.append((row.part, row.output_shape, *macs, *stored, *own))
+    return found
