@@ -8,6 +8,11 @@ Significance: counts of disjoint groups of a mask with so many nonzeros at rando
 associated (Joag-Dev and Proschan, Annals of Statistics 11(1), 1983), so all of G groups hold at most N
 with a probability of at most F(N)^G, F the hypergeometric distribution; up to v exceptions multiply it by
 at most C(G, v). It must be below 2^-40 for all that was searched.
+
+Windows that all keep few positions hold few in any group too. So the windows are put in another order,
+drawn three times (raw Philox output): if x groups break the pattern and mu do so there on average, the
+pattern is claimed if x or fewer of mu have a probability below 2^-40 (Chernoff's bound for a Poisson
+count: exp(-(mu - x + x ln(x / mu)))); else it is no more than the supports of the windows say.
 """
 
 from __future__ import annotations
@@ -38,6 +43,8 @@ ORDERS = {
 _FULL_PERCENT = 95
 #: Exceptions allowed: one for so many nonzeros.
 _MOST_EXCEPTIONS = 20
+#: Patterns that are compared with other orders of the windows, and how many orders.
+_TRIED, _ORDERS_TRIED = 4, 3
 
 
 @dataclass(frozen=True)
@@ -72,50 +79,90 @@ class Groups:
 
 def find_groups(support: Support) -> Groups | None:
     """Return the most significant N:M pattern, an exact one if there is any, or None."""
-    n, k = support.mask.size, support.nonzeros
-    if not 0 < k < n:
+    if not 0 < support.nonzeros < support.mask.size:
         return None
-    candidates = len(ORDERS) * sum(size - 1 for size in SIZES)
-    best: Groups | None = None
-    for order, size, lengths, rests in _histograms(support):
-        groups, filled = sum(lengths), sum(lengths[1:])
-        weights = sum(i * lengths[i] for i in range(1, size + 1))
-        for kept in range(1, size):
-            broken = sum(lengths[kept + 1 :])
-            outside = sum((i - kept) * (lengths[i] + rests[i]) for i in range(kept + 1, size + 1))
-            if outside * _MOST_EXCEPTIONS > k or 100 * weights < _FULL_PERCENT * kept * filled:
-                continue
-            tail = hypergeometric_tail(n, k, size, kept)
-            if tail >= 1:
-                continue
-            saved = -(groups - broken) * math.log1p(-tail) / math.log(2)
-            saved -= choices(groups, broken) + math.log2(candidates)
-            found = Groups(kept, size, order, outside, int(saved))
-            if claimed(saved) and (best is None or _rank(found) < _rank(best)):
-                best = found
-    return best
+    found = [
+        _groups(support, order, tally, kept)
+        for order, mask, axis in _views(support)
+        for tally in _tallies(mask, axis)
+        for kept in range(1, tally.size)
+        if _fits(support, tally, kept)
+    ]
+    # The windows of a matrix are its weights: their order is all there is.
+    for best in sorted((g for g in found if claimed(g.saved_bits)), key=_rank)[:_TRIED]:
+        if support.taps == 1 or not _survives(support, best):
+            return best
+    return None
 
 
 def _rank(found: Groups) -> tuple[bool, int, int]:
     return not found.exact, -found.saved_bits, found.size
 
 
-def _histograms(support: Support) -> Iterator[tuple[str, int, list[int], list[int]]]:
-    """Order, group size, how many whole groups hold 0, 1, ... nonzeros, and how many of the cut last ones.
+@dataclass(frozen=True)
+class _Tally:
+    """How many whole groups of a size hold 0, 1, ... nonzeros, and how many of the cut last ones.
 
     A last group that the end of an axis cuts proves nothing, but may break the pattern.
     """
-    for order, mask, axis in _views(support):
-        counts: NDArray[Any] = mask.view(np.uint8)
-        for size in SIZES:
-            whole = mask.shape[axis] // size
-            if not whole:
-                break
-            counts = _paired(counts, axis)
-            along = np.moveaxis(counts, axis, 0)
-            full, rest = along[:whole], np.bincount(along[whole:].reshape(-1))
-            lengths = [int(np.count_nonzero(full == value)) for value in range(size + 1)]
-            yield order, size, lengths, [*rest.tolist(), *[0] * (size + 1 - rest.size)]
+
+    size: int
+    whole: list[int]
+    cut: list[int]
+
+    def outside(self, kept: int) -> int:
+        """Nonzeros beyond ``kept`` of their group."""
+        return sum((i - kept) * (self.whole[i] + self.cut[i]) for i in range(kept + 1, self.size + 1))
+
+
+def _fits(support: Support, tally: _Tally, kept: int) -> bool:
+    """Whether there are few exceptions, and most groups with any weight are full."""
+    weights = sum(i * number for i, number in enumerate(tally.whole))
+    full = 100 * weights >= _FULL_PERCENT * kept * sum(tally.whole[1:])
+    return full and tally.outside(kept) * _MOST_EXCEPTIONS <= support.nonzeros
+
+
+def _groups(support: Support, order: str, tally: _Tally, kept: int) -> Groups:
+    """A pattern with its significance."""
+    groups, broken = sum(tally.whole), sum(tally.whole[kept + 1 :])
+    tail = hypergeometric_tail(support.mask.size, support.nonzeros, tally.size, kept)
+    saved = -(groups - broken) * math.log1p(-tail) / math.log(2) if tail < 1 else 0.0
+    saved -= choices(groups, broken) + math.log2(len(ORDERS) * sum(size - 1 for size in SIZES))
+    return Groups(kept, tally.size, order, tally.outside(kept), int(saved))
+
+
+def _survives(support: Support, found: Groups) -> bool:
+    """Whether a pattern is no more than the supports of the windows, in any order, say."""
+    here, elsewhere = _broken(support, found), 0
+    for seed in range(_ORDERS_TRIED):
+        numbers = np.random.Philox(key=np.array([seed, 0], dtype=np.uint64)).random_raw(support.windows)
+        windows = support.mask.reshape(support.windows, -1)[np.argsort(numbers, kind="stable")]
+        elsewhere += _broken(Support(support.shape, windows.reshape(support.mask.shape)), found)
+    expected = elsewhere / _ORDERS_TRIED
+    if expected <= here:
+        return True
+    nats = expected - here + (here * math.log(here / expected) if here else 0.0)
+    return not claimed(nats / math.log(2))
+
+
+def _broken(support: Support, found: Groups) -> int:
+    """Groups with more than N nonzeros."""
+    mask, axis = next((mask, axis) for order, mask, axis in _views(support) if order == found.order)
+    tally = next(tally for tally in _tallies(mask, axis) if tally.size == found.size)
+    return sum(tally.whole[found.kept + 1 :])
+
+
+def _tallies(mask: BoolArray, axis: int) -> Iterator[_Tally]:
+    counts: NDArray[Any] = mask.view(np.uint8)
+    for size in SIZES:
+        whole = mask.shape[axis] // size
+        if not whole:
+            break
+        counts = _paired(counts, axis)
+        along = np.moveaxis(counts, axis, 0)
+        full, rest = along[:whole], np.bincount(along[whole:].reshape(-1))
+        lengths = [int(np.count_nonzero(full == value)) for value in range(size + 1)]
+        yield _Tally(size, lengths, [*rest.tolist(), *[0] * (size + 1 - rest.size)])
 
 
 def _views(support: Support) -> Iterator[tuple[str, BoolArray, int]]:

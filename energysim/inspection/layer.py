@@ -108,17 +108,13 @@ class Layer:
             return "empty"
         if self.nonzeros == self.weights:
             return "dense"
-        named = (
-            ("periodic", self.periodic),
-            ("blocks", self.blocks),
-            ("N:M", self.nm),
-        )
+        if self.channels and self.channels.rest_dense:
+            return "channels"
+        named = (("periodic", self.periodic), ("blocks", self.blocks), ("N:M", self.nm))
         for exact in (True, False):
             for word, found in named:
                 if found is not None and found.exact == exact:
                     return word
-            if exact and self.channels and self.channels.rest_dense:
-                return "channels"
         low, high = self.window_counts
         return "fixed count" if low == high and self.support.taps > 1 else "unstructured"
 

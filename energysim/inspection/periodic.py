@@ -12,9 +12,10 @@ The window of filter f and channel c has the support of its *slot*. Two kinds of
 
 A fit is a table (slot -> taps) with two kinds of exceptions: nonzeros *outside* it, and *zeros* inside it,
 weights the scheme keeps that happen to be 0. A tap belongs to a slot if at least half of its windows have
-it. Exact fits come before all others, then the shortest description wins; none is returned unless it is
-significant (:mod:`energysim.inspection.evidence`): its table, its exceptions and its name together are
-shorter than the mask by 40 bits.
+it. An exact fit whose slots all come back goes before others, then the shortest description wins. None is
+returned unless it is significant (:mod:`energysim.inspection.evidence`): its table, its exceptions and its
+name together are shorter than the mask by 40 bits. Against windows in a random order a table only has to
+say which of the supports that occur each slot has: the supports themselves are given.
 """
 
 from __future__ import annotations
@@ -126,6 +127,11 @@ class Periodic:
         return not self.outside and not self.zeros
 
     @property
+    def certain(self) -> bool:
+        """Whether it is exact, and every slot comes back to show it."""
+        return self.exact and self.repeated
+
+    @property
     def period(self) -> int:
         """P, the number of slots."""
         return len(self.slots)
@@ -149,15 +155,17 @@ class Periodic:
 def find_period(support: Support) -> Periodic | None:
     """Return the periodic structure of a mask, or None if there is none.
 
-    An exact fit is preferred, then one by the rule of pSConv, then the shortest description.
+    An exact fit by the rule of pSConv is preferred, then another exact one, then the shortest
+    description; exact only counts if all slots come back, for a table as large as the tensor is
+    always exact.
     """
     if not 0 < support.nonzeros < support.mask.size:
         return None
     best = _diagonal(support)
-    if best is not None and best.exact:
+    if best is not None and best.certain:
         return best
     found = [fit for fit in (best, *_lattices(support)) if fit is not None]
-    return min(found, key=lambda fit: (not fit.exact, -fit.saved_bits), default=None)
+    return min(found, key=lambda fit: (not fit.certain, -fit.saved_bits), default=None)
 
 
 def _diagonal(support: Support) -> Periodic | None:
@@ -180,7 +188,7 @@ def _diagonal(support: Support) -> Periodic | None:
         fit = _fit(support, Rule(period), used, windows, diagonals >= 2 * period)
         if fit is None:
             continue
-        if fit.exact:
+        if fit.certain:
             return fit  # the first is the shortest, and its multiples say no more
         if best is None or fit.saved_bits > best.saved_bits:
             best = fit
@@ -198,12 +206,14 @@ def _fit(support: Support, rule: Rule, used: IntArray, windows: IntArray, repeat
     zeros = inside - (support.nonzeros - outside)
     if (outside + zeros) * MOST_EXCEPTIONS > support.nonzeros:
         return None
-    length = _NAME_BITS + _table_bits(kept[windows > 0])
-    length_of_exceptions = choices(inside, zeros) + choices(support.mask.size - inside, outside)
-    null = support.free_bits
-    if len({row.tobytes() for row in kept[windows > 0]}) > 1:
-        null = min(null, support.order_bits)  # with one support for all there is no order to explain
-    saved = null - length - length_of_exceptions
+    exceptions = choices(inside, zeros) + choices(support.mask.size - inside, outside)
+    table = kept[windows > 0]
+    saved = support.free_bits - _NAME_BITS - _table_bits(table) - exceptions
+    if len({row.tobytes() for row in table}) > 1:  # with one support for all there is no order to explain
+        which = _table_bits(table)
+        if not outside and not zeros:  # then every support of the table occurs
+            which = min(which, len(table) * (len(support.pattern_counts) - 1).bit_length())
+        saved = min(saved, support.order_bits - _NAME_BITS - which - exceptions)
     if outside or zeros:
         saved -= 2 * np.log2(support.nonzeros + 1)  # how many exceptions there are
     if not claimed(saved):
@@ -230,19 +240,21 @@ def _lattices(support: Support) -> Iterator[Periodic | None]:
                 continue
             mask = support.mask.swapaxes(0, 1) if swapped else support.mask
             used, windows = _fold(mask, rule)
-            repeated = mask.shape[0] >= 2 * rule.steps and mask.shape[1] >= 2 * rule.period
-            yield _fit(support, rule, used, windows, repeated)
+            yield _fit(support, rule, used, windows, repeated=True)
 
 
 def _lattice(words: NDArray[Any], swapped: bool, allowed: float) -> Rule | None:
-    """The smallest period along the columns, then the fewest rows with their shift, on a part."""
+    """The smallest period along the columns, then the fewest rows with their shift, on a part.
+
+    Both must come back within the tensor: the table is at most a quarter of the mask.
+    """
     part = words[:_PART, : 2 * _PART]
-    rows, columns = part.shape[:2]
-    lengths = range(1, min(LONGEST, columns - 1) + 1)
+    columns = part.shape[1]
+    lengths = range(1, min(LONGEST, words.shape[1] // 2) + 1)
     period = next((p for p in lengths if _differs(part[:, p:], part[:, :-p]) <= allowed), None)
     if period is None:
         return None
-    for steps in range(1, min(LONGEST, rows - 1) + 1):
+    for steps in range(1, min(LONGEST, words.shape[0] // 2) + 1):
         for shift in range(min(period, columns)):
             # Row u + steps is row u moved by ``shift`` to the left.
             if _differs(part[steps:, : columns - shift], part[:-steps, shift:]) <= allowed:

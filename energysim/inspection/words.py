@@ -32,7 +32,8 @@ def findings(layer: Layer) -> tuple[str, ...]:
             (True, f"every window keeps {low} of {layer.support.taps} positions, as psc:kss={low} draws them")
         )
     if not found:
-        return ("has zeros without any structure found",)
+        zeros = _count(layer.weights - layer.nonzeros, "zero")
+        return (f"has {zeros} without any structure found",)
     return tuple(words for _, words in sorted(found, key=lambda item: not item[0]))
 
 

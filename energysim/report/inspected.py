@@ -67,7 +67,8 @@ def _columns(rows: list[dict[str, str]]) -> list[Column]:
 
 
 def _percent(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.4g}"
+    text = f"{100 * part / whole:.4g}"
+    return "<100" if text == "100" and part < whole else text
 
 
 def _weights(layer: Layer) -> dict[str, str]:

@@ -224,6 +224,7 @@ def test_random_supports_of_one_size_have_no_period(m, c, kept, seed):
     """psc: as many positions in every window, at random."""
     found = support(random_support((m, c, 3, 3), kept, seed, 1).mask())
     assert find_period(found) is None
+    assert find_groups(found) is None
     assert find_blocks(found) is None
 
 
