@@ -132,8 +132,10 @@ def cast_like(site: Site) -> list[Known]:
 def _cast(site: Site, target: Element) -> Known:
     x = site.value(0)
     kind = target.dtype.kind
+    if target.bits < 8 or (target.bits == 8 and kind == "f"):
+        raise UnsupportedError(f"it rounds to {target.name}")
     if kind == "f" or x.element.dtype.kind == "b" or (kind in "iu" and x.element.dtype.kind in "iu"):
-        # Rounding to a narrower type is not modelled; the width of the tensor is.
+        # Rounding to float16 and bfloat16 is not modelled; the width of the tensor is.
         made = site.one(Cast("float"), x.tensor)
     else:
         made = site.one(Cast("bool" if kind == "b" else "integer"), x.tensor)

@@ -21,7 +21,7 @@ from energysim.graph.shapes import Shape, product, text
 from energysim.importers.onnx_calls import Call
 from energysim.importers.onnx_file import OnnxFile
 from energysim.importers.onnx_fold import MISFITS, fold
-from energysim.importers.onnx_registry import find, known_operators, state
+from energysim.importers.onnx_registry import find, state
 from energysim.importers.onnx_sheet import Known, Sheet, Site, UnsupportedError, Value
 from energysim.importers.onnx_unknown import Unknown
 from energysim.importers.onnx_values import ELEMENTS, Constant
@@ -97,7 +97,7 @@ class Walk:
                     domain,
                     node.op_type,
                     opsets.get(domain, 0),
-                    f"{prefix}{node.name}" if node.name else "",
+                    f"{prefix}{node.name or next(iter(node.output), '')}" if prefix or node.name else "",
                     tuple(node.input),
                     tuple(node.output),
                     self.file.attributes(node, attributes),
@@ -263,8 +263,7 @@ class Walk:
         return [self._input(w, inner) for w in wanted]
 
     def _unknown(self, call: Call, inputs: Sequence[Known | None]) -> Sequence[Known | None]:
-        known = known_operators() if call.domain == "" else []
-        message = f"nothing is known of the cost of operator {call.kind!r}{near_miss(call.operator, known)}"
+        message = f"nothing is known of the cost of operator {call.kind!r}"
         if not self.allow_unknown:
             raise UnknownOperatorError(f"{message}; --allow-unknown leaves it out and says so")
         shapes = []

@@ -78,7 +78,8 @@ def run(imported: Imported, inputs: dict[str, Array]) -> list[Array]:
         name: as_array(inputs[name]).astype(np.float32).reshape(graph.tensor(name).shape)
         for name in graph.inputs
     }
-    found: Any = plan(graph, dict(imported.weights)).run(given)
+    with np.errstate(all="ignore"):  # some cases compute infinities on purpose
+        found: Any = plan(graph, dict(imported.weights)).run(given)
     by_name = found if isinstance(found, dict) else {graph.outputs[0]: found}
     return [by_name[tensor].reshape(shape) for tensor, shape in imported.outputs.values()]
 
