@@ -22,7 +22,7 @@ from energysim.inference.reference.types import Array
 from energysim.inference.weights import Weights, check_weights
 from energysim.kernels import Kernel
 
-__all__ = ["CompactConv", "CompactPlan", "make_plan"]
+__all__ = ["CompactConv", "CompactLinear", "CompactPlan", "make_plan", "packed_kernel", "packed_layer"]
 
 #: What the gathered rows of a block, its input and its products may hold together [bytes].
 _BLOCK_BYTES = 1 << 21
@@ -123,6 +123,53 @@ class CompactConv:
         return found.reshape(*unit.channels.shape, images * rows * cols)
 
 
+class CompactLinear(CompactConv):
+    """A linear layer on packed weights: a convolution of 1 x 1 maps, one for each row of features.
+
+    Parameters as of :class:`CompactConv`, the kernel being laid out as (M, F, 1, 1).
+    """
+
+    def __init__(
+        self,
+        op: Linear,
+        kernel: Kernel,
+        values: Array,
+        bias: Array | None = None,
+        compute: Any = np.float32,
+        result: Any = np.float32,
+    ) -> None:
+        pointwise = Conv2d(op.out_features, (1, 1), bias=op.bias)
+        super().__init__(pointwise, kernel, values, bias, compute, result)
+
+    def __call__(self, x: Array) -> tuple[Array, int]:
+        """Return the outputs (..., M) for inputs (..., F), and the multiply-adds executed."""
+        out, macs = super().__call__(x.reshape(-1, x.shape[-1], 1, 1))
+        return out.reshape(*x.shape[:-1], out.shape[1]), macs
+
+
+def packed_kernel(graph: LayerGraph, node: Node) -> Kernel | None:
+    """Return the kernel of a node that runs on packed weights: convolutions, and sparse linear layers."""
+    if isinstance(node.op, Conv2d):
+        return node.op.layout(graph.input_shapes(node))
+    return node.op.kernel if isinstance(node.op, Linear) else None
+
+
+def packed_layer(
+    node: Node,
+    kernel: Kernel,
+    weight: Array,
+    bias: Array | None,
+    compute: Any = np.float32,
+    result: Any = np.float32,
+) -> CompactConv:
+    """Return a node of :func:`packed_kernel` ready to run; only the weights that exist are read."""
+    values = kernel.pack(weight.reshape(kernel.shape))
+    if isinstance(node.op, Linear):
+        return CompactLinear(node.op, kernel, values, bias, compute, result)
+    assert isinstance(node.op, Conv2d)
+    return CompactConv(node.op, kernel, values, bias, compute, result)
+
+
 class CompactPlan(Plan):
     """Convolutions on packed weights, everything else by the reference; float32 throughout.
 
@@ -146,53 +193,35 @@ class CompactPlan(Plan):
     def __init__(self, graph: LayerGraph, weights: Weights, threads: int = 1) -> None:
         super().__init__(graph, threads)
         self._parameters = by_node(graph, check_weights(graph, weights))
-        self._convolutions: dict[str, CompactConv] = {}
-        self._linear: dict[str, CompactConv] = {}  # sparse ones, as convolutions of 1 x 1 maps
+        self._packed: dict[str, CompactConv] = {}
         for node in graph.nodes:
             function_of(node)
-            if isinstance(node.op, Conv2d):
+            kernel = packed_kernel(graph, node)
+            if kernel is not None:
                 own = self._parameters.pop(node.name)
-                kernel = node.op.layout(graph.input_shapes(node))
-                self._convolutions[node.name] = CompactConv(
-                    node.op, kernel, kernel.pack(own["weight"]), own.get("bias")
-                )
-            elif isinstance(node.op, Linear) and node.op.kernel is not None:
-                own = self._parameters.pop(node.name)
-                kernel = node.op.kernel
-                self._linear[node.name] = CompactConv(
-                    Conv2d(node.op.out_features, (1, 1), bias=node.op.bias),
-                    kernel,
-                    kernel.pack(own["weight"].reshape(kernel.shape)),
-                    own.get("bias"),
-                )
+                self._packed[node.name] = packed_layer(node, kernel, own["weight"], own.get("bias"))
 
     @property
     def memory_bytes(self) -> int:
         held = sum(a.nbytes for arrays in self._parameters.values() for a in arrays.values())
-        held += sum(conv.nbytes for conv in (*self._convolutions.values(), *self._linear.values()))
+        held += sum(layer.nbytes for layer in self._packed.values())
         return held + most_bytes(self.graph, lambda _: 4, lambda node: self.shares * self._workspace(node))
 
     def _workspace(self, node: Node) -> int:
-        if node.name in self._linear:
-            return self._linear[node.name].workspace_bytes(self.graph.input_shapes(node)[0][-1], 1, 1)
-        conv = self._convolutions.get(node.name)
-        if conv is None:
+        layer = self._packed.get(node.name)
+        if layer is None:
             return workspace_bytes(self.graph, node, 4)
-        ((_, channels, _, width),) = self.graph.input_shapes(node)
-        out_cols = self.graph.output_shapes(node)[0][3]
-        return conv.workspace_bytes(channels, out_cols, width + sum(conv.op.padding[2:]))
+        (read, *_), (written, *_) = self.graph.input_shapes(node), self.graph.output_shapes(node)
+        if isinstance(layer, CompactLinear):
+            return layer.workspace_bytes(read[-1], 1, 1)
+        return layer.workspace_bytes(read[1], written[3], read[3] + sum(layer.op.padding[2:]))
 
     def execute(self, node: Node, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
-        conv = self._convolutions.get(node.name)
-        if conv is not None:
-            out, macs = conv(inputs[0])
+        layer = self._packed.get(node.name)
+        if layer is not None:
+            out, macs = layer(inputs[0])
             self.counter.add(node.name, macs)
             return (out,)
-        if node.name in self._linear:
-            x = inputs[0]
-            out, macs = self._linear[node.name](x.reshape(-1, x.shape[-1], 1, 1))
-            self.counter.add(node.name, macs)
-            return (out.reshape(*x.shape[:-1], out.shape[1]),)
         outputs = run_operator(node, inputs, self._parameters[node.name])
         macs = dense_macs(node, inputs, outputs)
         if macs:

@@ -17,6 +17,7 @@ from energysim.errors import DataError, UnknownOperatorError
 from energysim.graph import Add, Concat, Conv2d, ConvTranspose2d, LayerGraph, Linear, MatMul, Node
 from energysim.inference.base import Images, Plan
 from energysim.inference.calibration import random_images, ranges
+from energysim.inference.compact import packed_kernel
 from energysim.inference.direct import ReferencePlan, by_node, dense_macs, workspace_bytes
 from energysim.inference.integer_layers import IntegerLayer, integer_layer, matmul_sums
 from energysim.inference.memory import most_bytes
@@ -106,9 +107,7 @@ class IntegerPlan(Plan):
             return Encoding(width.narrow, scale_of(largest[tensor], width))
         first = self.encodings[node.inputs[0]]
         if isinstance(node.op, Conv2d | ConvTranspose2d | Linear):
-            kernel = None
-            if isinstance(node.op, Conv2d) and self.path == "compact":
-                kernel = node.op.layout(self.graph.input_shapes(node))
+            kernel = packed_kernel(self.graph, node) if self.path == "compact" else None
             own = self._parameters.pop(node.name)
             layer = integer_layer(node, own, float(first.scale), width, kernel)
             self._layers[node.name] = layer

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from energysim.errors import WeightsError
-from energysim.graph import Conv2d, Linear, MatMul, Node
-from energysim.inference.compact import CompactConv
+from energysim.graph import Linear, MatMul, Node
+from energysim.inference.compact import CompactConv, packed_layer
 from energysim.inference.direct import dense_macs
 from energysim.inference.quantise import Width, filter_scales, quantised
 from energysim.inference.reference import run_operator
@@ -113,7 +113,7 @@ def integer_layer(
     input_scale : float
     width : Width
     kernel : Kernel, optional
-        Given if a convolution is to be executed packed.
+        Given if the layer is to be executed packed.
 
     Raises
     ------
@@ -131,9 +131,7 @@ def integer_layer(
             f"node {node.name!r}: sums of products may reach {bound}, more than {width.wide} holds"
         )
     compute = products_in(bound)
-    packed = None
-    if kernel is not None and isinstance(node.op, Conv2d):
-        packed = CompactConv(node.op, kernel, kernel.pack(narrow), steps, compute, np.int64)
+    packed = None if kernel is None else packed_layer(node, kernel, narrow, steps, compute, np.int64)
     return IntegerLayer(narrow, steps, scale, bound, compute, packed)
 
 

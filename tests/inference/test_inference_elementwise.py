@@ -22,9 +22,8 @@ from energysim.graph import (
     Operator,
     Softmax,
 )
-from energysim.graph.elementwise import ACTIVATIONS
+from energysim.graph.elementwise import ACTIVATIONS, EPSILON
 from energysim.inference.reference import Array, run_operator
-from energysim.graph.elementwise import EPSILON
 
 PLAIN: dict[str, Callable[[float], float]] = {
     "relu": lambda v: max(v, 0.0),

@@ -23,11 +23,11 @@ from energysim.graph import (
     MatMul,
     Node,
 )
+from energysim.graph.elementwise import EPSILON
 from energysim.inference import calibrate, plan, random_images, random_weights
 from energysim.inference.integer import IntegerPlan
 from energysim.inference.integer_layers import EXACT, integer_layer, products_in
 from energysim.inference.quantise import WIDTHS, quantised, rescaled
-from energysim.graph.elementwise import EPSILON
 from energysim.schemes import parse_scheme
 from energysim.zoo import load_model
 

@@ -228,7 +228,7 @@ def test_memory_is_bounded_by_what_is_stated(name: str, path: Any, mode: Any) ->
 def plan_bytes(made: Any) -> int:
     """Bytes of weights a plan holds."""
     total = sum(a.nbytes for arrays in made._parameters.values() for a in arrays.values())
-    for conv in getattr(made, "_convolutions", {}).values():
+    for conv in getattr(made, "_packed", {}).values():
         total += conv.nbytes
     for layer in getattr(made, "_layers", {}).values():
         total += layer.nbytes

@@ -71,17 +71,19 @@ def test_every_variant(model: str, mode: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["resnet18-tiny", "vgg16-tiny", "resnet18"])
-@pytest.mark.parametrize("mode", ["float32", "int8"])
-def test_larger_images(model: str, mode: str) -> None:
-    found = validate(model, ALL, mode=mode, inputs=1)
+def test_every_variant_on_larger_images(model: str) -> None:
+    found = validate(model, ALL, inputs=1)
     assert found.passed, found.problems
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", ["float32", "int8", "int16"])
-def test_vgg16_of_224_pixels(mode: str) -> None:
+@pytest.mark.parametrize(
+    ("model", "mode"),
+    [("vgg16", "float32"), ("vgg16", "int8"), ("resnet18", "int8"), ("vgg16-tiny", "int16")],
+)
+def test_larger_images(model: str, mode: str) -> None:
     """One variant of each support size, with a dense slot and without, whatever the period."""
-    found = validate("vgg16", "psconv:PSD4_P8,psconv:PSD2_P16,psconv:PS1_P9", mode=mode, inputs=1)
+    found = validate(model, "psconv:PSD4_P8,psconv:PSD2_P16,psconv:PS1_P9", mode=mode, inputs=1)
     assert found.passed, found.problems
 
 

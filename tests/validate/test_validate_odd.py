@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from energysim.errors import UsageError
 from energysim.graph import GraphBuilder, LayerGraph
+from energysim.kernels import PeriodicKernel
 from energysim.validate import validate
 
 SCHEMES = "psconv:windows=all,psconv:PS1_P9,windows=all,psc:kss=2,windows=all"
@@ -70,6 +72,23 @@ def test_odd_networks(build: Callable[[], LayerGraph], mode: str) -> None:
     assert max(macs[1:]) < macs[0]
     if mode != "float32":
         assert not any(row.differing for scheme in found.schemes for row in scheme.layers)
+
+
+@pytest.mark.parametrize("mode", ["float32", "int8", "int16"])
+@pytest.mark.parametrize("sequence", [False, True])
+def test_sparse_linear_layers(mode: str, sequence: bool) -> None:
+    """Periods along both axes, a feature that nobody reads, on (N, F) and on (N, L, F)."""
+    b = GraphBuilder("linear", (3, 8, 8))
+    x = b.relu(b.conv(b.input, 8, 3, padding=1))
+    x = b.permute(b.reshape(x, (8, 64)), (0, 2, 1)) if sequence else b.flatten(b.global_pool(x))
+    graph = b.build(b.linear(b.relu(b.linear(x, 12, name="sparse")), 10))
+    kernel = PeriodicKernel((12, 8, 1, 1), ((0,), (), (0,)))
+    sparse = graph.with_operators({"sparse": replace(graph.node("sparse").op, kernel=kernel)})
+    found = validate(sparse, "dense", mode=mode, inputs=3)
+    assert found.passed, found.problems
+    row = next(row for row in found.schemes[0].layers if row.node == "sparse")
+    assert row.executed_macs == kernel.nonzeros * (64 if sequence else 1) == 64 * (64 if sequence else 1)
+    assert row.format == "periodic"
 
 
 def test_a_network_that_multiplies_nothing_is_no_success() -> None:
