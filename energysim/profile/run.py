@@ -17,7 +17,7 @@ from energysim.inference import Plan, plan
 from energysim.profile.result import Profile, TensorProfile
 from energysim.profile.sizes import WIDTHS, Sizes, sizes_of
 from energysim.schemes import Scheme, parse_scheme
-from energysim.weight_sets import weight_sets
+from energysim.weight_sets import loaded, weight_sets
 from energysim.zoo import load_model
 
 __all__ = ["profile"]
@@ -78,8 +78,9 @@ def profile(
     )
     name = None if isinstance(model, LayerGraph) else str(model)
     chosen = weight_sets(weights, name, str(scheme), seed)[0]
-    sparse = scheme.apply(graph).graph.with_batch(min(batch_size(graph), images.count))
-    arrays = chosen.load(sparse, images)
+    rewrite = scheme.apply(graph)
+    sparse = rewrite.graph.with_batch(min(batch_size(graph), images.count))
+    arrays = loaded(chosen, graph, rewrite, images)
     first = None if mode == "float32" else next(images.batches(sparse.batch)).images
     running = plan(sparse, arrays, mode=mode, calibration=first)  # type: ignore[arg-type]
     if tell is not None and running.memory_bytes > _MUCH:

@@ -20,8 +20,9 @@ from energysim.formats import get_format
 from energysim.inference import plan
 from energysim.profile import Profile, profile
 from energysim.profile.sizes import quantised, sizes_of
+from energysim.schemes import parse_scheme
 from energysim.walker import estimate
-from energysim.weight_sets import weight_sets
+from energysim.weight_sets import loaded, weight_sets
 
 COUNT = 5
 
@@ -40,7 +41,7 @@ def found() -> Profile:
 def tensors_of(data: Data, **options: Any) -> dict[str, np.ndarray]:
     """Every tensor of the toy network, from a plan of its own."""
     graph = toy_graph()
-    weights = weight_sets((), None, "dense")[0].load(graph, data)
+    weights = loaded(weight_sets((), None, "dense")[0], graph, parse_scheme("dense").apply(graph), data)
     assert not isinstance(data.images, dict)
     kept = {"input": data.images}
     for node, _, outputs in plan(graph, weights, **options).walk(data.images):
