@@ -26,7 +26,16 @@ from energysim.inference.weights import FloatArray, expected_weights, masked
 from energysim.resources import data_folder
 from energysim.schemes import Rewrite, derived_weights
 
-__all__ = ["RANDOM", "WeightSet", "file_stem", "loaded", "rewritten_weights", "shipped_folder", "weight_sets"]
+__all__ = [
+    "RANDOM",
+    "WeightSet",
+    "file_stem",
+    "loaded",
+    "rewritten_weights",
+    "shipped_folder",
+    "uncalibrated",
+    "weight_sets",
+]
 
 #: What asks for random weights where others ship with the model.
 RANDOM = "random"
@@ -62,18 +71,6 @@ class WeightSet:
     def random(self) -> bool:
         """Whether nothing was trained."""
         return self.file is None
-
-    def load(self, graph: LayerGraph, data: Data) -> dict[str, FloatArray]:
-        """Return the weights of a graph; random ones are He-scaled, batch norms calibrated on images.
-
-        Raises
-        ------
-        WeightsError
-            If the file cannot be read, or is not of this network.
-        """
-        if self.file is None:
-            return calibrate(graph, random_weights(graph, self.seed), self.calibration(graph, data))
-        return self.read(graph)
 
     def read(self, graph: LayerGraph) -> dict[str, FloatArray]:
         """Return the weights of a graph without running it: batch norms of random ones stay unset.
@@ -130,11 +127,21 @@ def loaded(found: WeightSet, graph: LayerGraph, rewrite: Rewrite, data: Data) ->
     WeightsError
         If the file holds neither, or a layer has no rule that derives its weights.
     """
-    if not rewrite.steps or not any(rewrite.steps):
-        return found.load(rewrite.graph, data)
+    made = uncalibrated(found, graph, rewrite)
+    if not found.random:
+        return made
+    return calibrate(rewrite.graph, made, found.calibration(rewrite.graph, data))
+
+
+def uncalibrated(found: WeightSet, graph: LayerGraph, rewrite: Rewrite) -> dict[str, FloatArray]:
+    """Return the weights of a rewritten network as :func:`loaded` does, without running anything.
+
+    Batch norms of random weights have mean 0 and variance 1; the arrays are the same on every machine.
+    """
+    if not any(rewrite.steps):
+        return found.read(rewrite.graph)
     if found.file is None:
-        drawn = rewritten_weights(graph, rewrite, found.seed)
-        return calibrate(rewrite.graph, drawn, found.calibration(rewrite.graph, data))
+        return rewritten_weights(graph, rewrite, found.seed)
     try:
         return found.read(rewrite.graph)
     except WeightsError:

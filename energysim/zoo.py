@@ -68,6 +68,8 @@ def load_model(
                 "a graph has its input and classes already: give a name or a file to change them"
             )
         return model if batch is None else model.with_batch(batch)
+    if not isinstance(model, str | Path):
+        raise ModelError(_stranger(model))
     name = str(model)
     if name.endswith(".onnx"):
         return _from_onnx(model, input, classes, batch, allow_unknown)
@@ -91,6 +93,15 @@ def load_model(
     graph = _build(module, arguments, label)
     graph.name = label
     return graph if batch is None else graph.with_batch(batch)
+
+
+def _stranger(model: object) -> str:
+    """What to say of an object that is no model here; PyTorch is asked only if it is there already."""
+    torch = sys.modules.get("torch")
+    hint = ""
+    if torch is not None and isinstance(model, torch.nn.Module):
+        hint = ": a PyTorch module is estimated by energysim.torch.estimate(module, example)"
+    return f"a model is a name, a file or a LayerGraph, not {type(model).__name__}{hint}"
 
 
 def _from_onnx(

@@ -10,10 +10,11 @@ import numpy as np
 
 from energysim.errors import UsageError
 from energysim.exporters.onnx_file import write_onnx
-from energysim.graph import Conv2d, LayerGraph
+from energysim.graph import Conv2d, LayerGraph, Linear
 from energysim.inference.weights import Weights
 from energysim.schemes import Left, Scheme, parse_scheme
-from energysim.weight_sets import weight_sets
+from energysim.schemes.bind import wants_weights
+from energysim.weight_sets import uncalibrated, weight_sets
 from energysim.zoo import load_model
 
 __all__ = ["SCHEME_KEY", "WEIGHTS_KEY", "Exported", "export"]
@@ -98,14 +99,17 @@ def export(
     if Path(path).suffix != ".onnx":
         raise UsageError(f"a network is written as .onnx, not as {Path(path).name!r}")
     scheme = parse_scheme(sparsity)
-    rewrite = scheme.apply(load_model(model, input, classes, 1))
+    if wants_weights(scheme):
+        raise UsageError(f"{scheme} finds the zeros that weights have and removes none: export as dense")
+    graph = load_model(model, input, classes, 1)
+    rewrite = scheme.apply(graph)
     name = None if isinstance(model, LayerGraph) else str(model)
     chosen = weight_sets([] if weights is None else [weights], name, str(scheme), seed)[0]
-    arrays = chosen.read(rewrite.graph)
+    arrays = uncalibrated(chosen, graph, rewrite)
     sparse = [
         node.name
         for node in rewrite.graph.nodes
-        if isinstance(node.op, Conv2d) and node.op.kernel is not None and not node.op.kernel.is_dense
+        if isinstance(node.op, Conv2d | Linear) and node.op.kernel is not None and not node.op.kernel.is_dense
     ]
     kept, total, removed = _count(rewrite.graph, sparse, arrays)
     metadata = {SCHEME_KEY: str(scheme), WEIGHTS_KEY: chosen.label if not chosen.random else _random(seed)}
@@ -131,10 +135,10 @@ def _count(graph: LayerGraph, sparse: Sequence[str], weights: Weights) -> tuple[
     kept = total = removed = 0
     for name in sparse:
         node = graph.node(name)
-        assert isinstance(node.op, Conv2d)
+        assert isinstance(node.op, Conv2d | Linear)
         kernel = node.op.layout(graph.input_shapes(node))
         array = weights[f"{name}.weight"]
         kept += kernel.nonzeros
         total += array.size
-        removed += int(np.count_nonzero(array[~kernel.mask()]))
+        removed += int(np.count_nonzero(array[~kernel.mask().reshape(array.shape)]))
     return kept, total, removed

@@ -255,8 +255,9 @@ def _write(sheet: Sheet, graph: LayerGraph, node: Node, weights: Mapping[str, Ar
     if isinstance(node.op, BatchNorm):
         wanted |= dict.fromkeys(("running_mean", "running_var"), (shapes[0][1],))
     found = {suffix: _parameter(f"{node.name}.{suffix}", shape, weights) for suffix, shape in wanted.items()}
-    if isinstance(node.op, Conv2d) and node.op.kernel is not None and not node.op.kernel.is_dense:
-        found["weight"] = np.where(node.op.kernel.mask(), found["weight"], np.float32(0))
+    if isinstance(node.op, Conv2d | Linear) and node.op.kernel is not None and not node.op.kernel.is_dense:
+        mask = node.op.kernel.mask().reshape(found["weight"].shape)
+        found["weight"] = np.where(mask, found["weight"], np.float32(0))
     writer(sheet, node.op, Site(node, shapes, graph.output_shapes(node), found))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from energysim.errors import ModelError
-from energysim.graph import Conv2d, LayerGraph
+from energysim.graph import Conv2d, LayerGraph, Linear
 from energysim.hardware import Hardware
 from energysim.report import Report
 from energysim.schemes import Left, Origin, Rewrite, Scheme, weighted_nodes
@@ -70,9 +70,9 @@ class _Installed(Scheme):
         changed = {}
         for name, mask in self.masks.items():
             op = layers.get(name)
-            if only is None and not isinstance(op, Conv2d):
-                raise ModelError(f"layer {name!r} has a mask, but {graph.name!r} has no such convolution")
-            if isinstance(op, Conv2d):
+            if only is None and not isinstance(op, Conv2d | Linear):
+                raise ModelError(f"layer {name!r} has a mask, but {graph.name!r} has no such layer")
+            if isinstance(op, Conv2d | Linear):
                 changed[name] = replace(op, kernel=mask.kernel)
         trace = {
             n.name: Origin(n.name, self.masks[n.name].scheme if n.name in changed else "dense")

@@ -17,6 +17,7 @@ import torch
 from energysim.errors import UsageError
 from energysim.graph import Conv2d, ConvTranspose2d, LayerGraph, Linear, Node, Operator
 from energysim.graph.shapes import Shape, text
+from energysim.kernels import Kernel
 from energysim.schemes import Left
 from energysim.torch.summary import Order
 from energysim.torch.support_mask import installed_mask
@@ -123,7 +124,7 @@ def _operator(layer: Any) -> tuple[Operator, Shape] | str | None:
     """The operator of a layer and an input for it; or why no scheme is asked; or None: no such layer."""
     nn = torch.nn
     if isinstance(layer, nn.Linear):
-        return Linear(layer.out_features, layer.bias is not None), (1, layer.in_features)
+        return Linear(layer.out_features, layer.bias is not None, _kernel(layer)), (1, layer.in_features)
     if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
         rows, cols = layer.kernel_size
         dilation = (layer.dilation[0], layer.dilation[1])
@@ -138,11 +139,15 @@ def _operator(layer: Any) -> tuple[Operator, Shape] | str | None:
         }
         if isinstance(layer, nn.ConvTranspose2d):
             return ConvTranspose2d(**common), shape
-        mask = installed_mask(layer)
-        return Conv2d(**common, kernel=None if mask is None else mask.kernel), shape
+        return Conv2d(**common, kernel=_kernel(layer)), shape
     if isinstance(layer, nn.Conv1d | nn.Conv3d | nn.ConvTranspose1d | nn.ConvTranspose3d):
         return f"{type(layer).__name__.removeprefix('Parametrized')}: not two-dimensional"
     return None
+
+
+def _kernel(layer: Any) -> Kernel | None:
+    mask = installed_mask(layer)
+    return None if mask is None else mask.kernel
 
 
 def _as_they_run(module: Any, layers: Sequence[Any], example: Any) -> list[Any]:

@@ -11,10 +11,9 @@ import torch
 from torch.nn.utils import parametrize
 
 from energysim.errors import SchemeError, UsageError
-from energysim.graph import LayerGraph
 from energysim.kernels import Kernel
 from energysim.schemes import Rewrite, Scheme, parse_scheme, weighted_nodes
-from energysim.torch.layers import check_module, weighted_layers
+from energysim.torch.layers import Layers, check_module, weighted_layers
 from energysim.torch.summary import MaskedLayer, Sparsified
 from energysim.torch.support_mask import SupportMask, installed_mask
 
@@ -52,21 +51,23 @@ def sparsify(module: Any, scheme: str | Scheme, example: Any = None) -> Sparsifi
     check_module(module)
     chosen = parse_scheme(scheme)
     layers = weighted_layers(module, example)
+    kind = type(module).__name__
     convolutions = (torch.nn.Conv2d, torch.nn.ConvTranspose2d)
-    if layers.graph is None or not any(isinstance(m, convolutions) for m in layers.modules.values()):
+    rewrite = None if layers.graph is None else chosen.apply(layers.graph)
+    kernels = {} if rewrite is None else _kernels(layers, rewrite, str(chosen))
+    if rewrite is None or not (kernels or any(isinstance(m, convolutions) for m in layers.modules.values())):
         kinds = ", ".join(sorted({type(m).__name__ for m in layers.modules.values()})) or "no weighted layer"
-        raise UsageError(f"{type(module).__name__} has no Conv2d that {chosen} could make sparse ({kinds})")
-    rewrite = chosen.apply(layers.graph)
+        raise UsageError(f"{kind} has no Conv2d that {chosen} could make sparse ({kinds})")
     found = []
-    for name, kernel in _kernels(layers.graph, rewrite, str(chosen)).items():
+    for name, kernel in kernels.items():
         layer, own = layers.modules[name], rewrite.trace[name].scheme
-        parametrize.register_parametrization(
-            layer, "weight", SupportMask(kernel, own).to(layer.weight.device)
-        )
-        found.append(MaskedLayer(name, own, kernel.shape, kernel.nonzeros))
+        shape = tuple(layer.weight.shape)
+        mask = SupportMask(kernel, shape, own).to(layer.weight.device)
+        parametrize.register_parametrization(layer, "weight", mask)
+        layer.parametrizations.train(layer.training)
+        found.append(MaskedLayer(name, own, shape, kernel.nonzeros))
     reasons = {entry.node: entry for entry in (*layers.left, *rewrite.left)}
     left = tuple(reasons[name] for name in layers.modules if name in reasons)
-    kind = type(module).__name__.removeprefix("Parametrized")
     return Sparsified(kind, str(chosen), layers.order, tuple(found), left, rewrite.assumed)
 
 
@@ -95,15 +96,28 @@ def bake(module: Any) -> tuple[str, ...]:
                 "remove them first (torch.nn.utils.parametrize.remove_parametrizations)"
             )
     for _, layer in masked:
+        _own_class(layer)
         parametrize.remove_parametrizations(layer, "weight")
     return tuple(name or type(m).__name__ for name, m in masked)
 
 
-def _kernels(graph: LayerGraph, rewrite: Rewrite, scheme: str) -> dict[str, Kernel]:
+def _own_class(layer: Any) -> None:
+    """Give a parametrized layer a class of its own.
+
+    PyTorch makes one for each layer, but copies of the layer share it, and taking a parametrization off
+    changes the class: the copies would lose their weights.
+    """
+    shared = type(layer)
+    content = {k: v for k, v in vars(shared).items() if k not in ("__dict__", "__weakref__")}
+    layer.__class__ = type(shared.__name__, shared.__bases__, content)
+
+
+def _kernels(layers: Layers, rewrite: Rewrite, scheme: str) -> dict[str, Kernel]:
     """The kernels of the layers that a scheme changed; SchemeError if it did anything else."""
+    assert layers.graph is not None
     kept = {node.name: node for node in rewrite.graph.nodes}
     found: dict[str, Kernel] = {}
-    for node in weighted_nodes(graph):
+    for node in weighted_nodes(layers.graph):
         new = kept.get(node.name)
         if new == node:
             continue
@@ -113,5 +127,7 @@ def _kernels(graph: LayerGraph, rewrite: Rewrite, scheme: str) -> dict[str, Kern
                 f"{scheme} does more to layer {node.name!r} than to remove weights: only a scheme that "
                 "equals a masked layer can be put on a module"
             )
+        if installed_mask(layers.modules[node.name]) is not None:
+            raise SchemeError(f"layer {node.name!r} has a mask already: bake the module first")
         found[node.name] = kernel
     return found

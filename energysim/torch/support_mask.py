@@ -7,6 +7,7 @@ first moment on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -24,6 +25,8 @@ class SupportMask(torch.nn.Module):
     ----------
     kernel : Kernel
         Which weights exist.
+    shape : sequence of int
+        Of the weight tensor: (M, C, R, S), or (M, F) of a linear layer.
     scheme : str
         Whose idea it was.
 
@@ -35,10 +38,10 @@ class SupportMask(torch.nn.Module):
 
     mask: Any
 
-    def __init__(self, kernel: Kernel, scheme: str) -> None:
+    def __init__(self, kernel: Kernel, shape: Sequence[int], scheme: str) -> None:
         super().__init__()
         self.kernel, self.scheme = kernel, scheme
-        self.register_buffer("mask", torch.from_numpy(kernel.mask()))
+        self.register_buffer("mask", torch.from_numpy(kernel.mask().reshape(shape)))
 
     def forward(self, weight: Any) -> Any:
         """Return the weight as the layer sees it."""

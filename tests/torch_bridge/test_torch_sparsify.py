@@ -173,9 +173,14 @@ def test_baked_weights_are_plain_and_keep_their_zeros() -> None:
 def test_a_copy_has_masks_of_its_own() -> None:
     module = net()
     sparsify(module, "psconv:PSD4_P8")
-    twin = copy.deepcopy(module)
+    twin, other = copy.deepcopy(module), copy.deepcopy(module)
     bake(twin)
     assert isinstance(module[3].parametrizations.weight[0], SupportMask)
+    for each in (module, other):  # PyTorch's copies share a class
+        assert torch.equal(each[3].weight, twin[3].weight)
+    bake(module)
+    train(other, torch.optim.SGD(other.parameters(), lr=0.01))
+    assert np.array_equal(nonzero(other[3]), support(12, 8))
 
 
 def test_a_second_scheme_changes_nothing() -> None:
