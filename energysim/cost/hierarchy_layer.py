@@ -91,6 +91,11 @@ class HierarchyLayer:
         return Fraction(self.weights.stream_bits, max(1, self.weights.elements))
 
     @property
+    def held_bits(self) -> tuple[Fraction, int, int]:
+        """Bits of a weight, an input and an accumulator as levels hold them."""
+        return self.weight_bits, self.inputs.width, self.setting.accumulator_bits
+
+    @property
     def stored_only(self) -> bool:
         """Whether weights that do not exist are not stored."""
         return self.weights.elements == self.work.nest.kernel.nonzeros
@@ -123,7 +128,7 @@ class HierarchyLayer:
             mapping,
             self.work.nest,
             setting.rules,
-            (self.weight_bits, self.inputs.width, setting.accumulator_bits),
+            self.held_bits,
             imperfect=setting.rules.tiles == "all",
             stored_only=self.stored_only,
             skips=self.skips,
@@ -142,7 +147,7 @@ class HierarchyLayer:
         moved = tuple(self._moved(counts))
         times = self._times(walk, counts, moved)
         cycles = max(time for _, time in times)
-        accesses = (*moved, *self._computed(), *self._leaked(cycles))
+        accesses = (*moved, *self.computed(), *self._leaked(cycles))
         nest, stored, own = self.work.nest, self.weights.size, self.second is None
         compulsory, bound = compulsory_and_bound(self, self.hierarchy.on_chip_bits)
         return LayerCost(
@@ -249,7 +254,8 @@ class HierarchyLayer:
         ):
             yield charge(name, tensor, action, elements, elements * acc, energy, word)
 
-    def _computed(self) -> Iterable[Access]:
+    def computed(self) -> Iterable[Access]:
+        """What is calculated, whatever the mapping."""
         hw, random = self.setting.hardware, self.density not in (0, 1)
         widths = self.weights.bits, self.inputs.width
         yield from products(self.work.extra, self.setting, self.effective_macs, widths, random)

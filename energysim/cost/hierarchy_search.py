@@ -1,208 +1,217 @@
-"""The search of mappings onto hierarchies, for the objectives of cost models."""
+"""The best mapping of a layer onto a hierarchy, for the objectives of cost models.
+
+Two passes where the objective is a whole number that many mappings share (DRAM bits, cycles): the
+least of it first, then the least energy among those. What comes within 1e-12 of the best is
+counted exactly and compared as whole numbers; of equal ones the mapping that is first in the
+alphabet is taken.
+"""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from math import ceil
+from typing import NoReturn
 
 import numpy as np
 
 from energysim.cost.base import LayerCost
 from energysim.cost.hierarchy_layer import HierarchyLayer
+from energysim.cost.hierarchy_prices import LayerPrices
 from energysim.errors import CapacityError
-from energysim.hardware.core import Constant
-from energysim.hardware.hierarchy import TENSORS, Hierarchy, SpatialAxis, TemporalLevel
 from energysim.kernels import IntArray
-from energysim.mapping.hierarchy.mapping import Mapping
-from energysim.mapping.hierarchy.prices import Objective, Prices
-from energysim.mapping.hierarchy.search import Found, Unsearchable, search_mapping
+from energysim.mapping.hierarchy.capacity import nothing_fits
+from energysim.mapping.hierarchy.mapping import Mapping, MappingError, parse_mapping
+from energysim.mapping.hierarchy.prices import Objective
+from energysim.mapping.hierarchy.search import Found, search_mapping
+from energysim.mapping.hierarchy.space import all_mappings, space_size
 from energysim.mapping.hierarchy.states import Floats
 
 __all__ = ["best_cost"]
 
+#: The evaluator rounds each row up to a whole number: no more rows than that.
+_ROUNDED = 200
+#: Within this they agree.
+_NEAR = 1e-9
+#: Where zeros are skipped: spaces that are counted one by one; how far off the best by the bound, and
+#: how many, mappings of larger ones are counted.
+_ONE_BY_ONE, _SLACK, _COUNTED = 2000, 1.02, 50
 
-def best_cost(layer: HierarchyLayer) -> LayerCost:
+
+def best_cost(layer: HierarchyLayer, seconds: float | None = None) -> LayerCost:
     """Return the cost of the best mapping of a layer, proven.
+
+    Parameters
+    ----------
+    layer : HierarchyLayer
+    seconds : float, optional
+        Time after which the best mapping known is taken, with how much a better one could save.
 
     Raises
     ------
     Unsearchable
         If the search has no proof for this hardware or layer.
     CapacityError
-        If nothing fits.
+        If nothing fits; says the smallest capacity that would do.
     """
-    _check(layer)
-    priced = _Priced(layer)
-    found = priced.search(priced.first, whole=priced.plain)
-    if found.mapping is not None and priced.plain:
-        # Of all mappings that are as good, the one of least energy.
-        energy = float(layer.cost(found.mapping).energy_aj)
-        second = priced.search(priced.then(found.value), known=(energy, found.mapping))
-        found = replace(second, mapping=second.mapping or found.mapping)
-    if found.mapping is None:
-        raise CapacityError("no mapping fits this layer: its smallest tiles do not, or loops have no place")
-    return layer.cost(found.mapping, found.mappings, optimal=True)
-
-
-def _check(layer: HierarchyLayer) -> None:
-    if layer.setting.rules.tiles != "divisors":
-        raise Unsearchable("the search of hierarchies needs the rule tiles=divisors")
-    if not layer.work.nest.kernel.is_dense and (layer.stored_only or layer.skips):
-        raise Unsearchable("the search of hierarchies does not know sparse kernels yet; give a mapping")
+    return _Search(layer, None if seconds is None else time.monotonic() + seconds).best()
 
 
 @dataclass(frozen=True)
-class _Priced:
-    """Prices and objective of a layer; the first resource is energy [aJ], the second DRAM bits."""
+class _Search:
+    """The search for one layer."""
 
     layer: HierarchyLayer
+    deadline: float | None
 
     @property
-    def hierarchy(self) -> Hierarchy:
-        return self.layer.hierarchy
+    def wanted(self) -> str:
+        """The objective's name."""
+        return self.layer.setting.objective
 
     @cached_property
-    def limited(self) -> list[tuple[int, TemporalLevel, str, Constant]]:
-        """Places of levels with a bandwidth, what it limits, and the limit."""
-        return [
-            (place, node, kind, limit)
-            for place, node in enumerate(self.hierarchy.nodes)
-            if isinstance(node, TemporalLevel)
-            for kind in ("bandwidth", "read_bandwidth", "write_bandwidth")
-            if (limit := getattr(node, kind)) is not None
-        ]
+    def prices(self) -> LayerPrices:
+        """What the objective has to know."""
+        wanted = self.wanted
+        return LayerPrices(
+            self.layer,
+            energy=wanted in ("energy", "edp"),
+            dram=wanted == "dram",
+            times=wanted in ("delay", "edp"),
+        )
 
-    def bits(self, place: int, tensor: str, action: str) -> float:
-        """Bits of an element, as :class:`HierarchyLayer` counts them."""
-        layer = self.layer
-        if tensor == "outputs":
-            return float(layer.setting.accumulator_bits)
-        held = layer.weight_bits if tensor == "weights" else Fraction(layer.inputs.width)
-        if place == 0 and action == "read":
-            if tensor == "inputs":
-                held = layer.inputs.bits
-            elif layer.second is not None:
-                held = held * layer.second.bits / layer.weights.bits
-        return float(held)
+    @property
+    def whole(self) -> bool:
+        """Whether the objective is a whole number that many mappings share."""
+        return self.wanted in ("dram", "delay")
 
-    @cached_property
-    def prices(self) -> Prices:
-        limited = self.limited
-        found: dict[tuple[str, str, str], tuple[float, ...]] = {}
-        for place, node in enumerate(self.hierarchy.nodes):
-            for tensor in TENSORS:
-                if isinstance(node, SpatialAxis):
-                    if node.network is not None:
-                        words = self.bits(place, tensor, "transfer") / node.word_bits
-                        energy = words * node.network.energy_aj
-                        found[node.name, tensor, "transfer"] = (energy, 0.0, *(0.0 for _ in limited))
-                    continue
-                constants = {"read": node.read, "fill": node.fill, "update": node.update, "drain": node.read}
-                for action, constant in constants.items():
-                    bits = self.bits(place, tensor, action)
-                    loads = []
-                    for at, _, kind, _ in limited:
-                        reading = action in ("read", "drain")
-                        counted = kind == "bandwidth" or reading == (kind == "read_bandwidth")
-                        loads.append(bits if at == place and counted else 0.0)
-                    outermost = bits if place == 0 else 0.0
-                    energy = bits / node.word_bits * constant.energy_aj
-                    found[node.name, tensor, action] = (energy, outermost, *loads)
-        return Prices(found, (-1, -1, *(place for place, *_ in limited)))
+    def best(self) -> LayerCost:
+        """The cost of the best mapping."""
+        if self.layer.skips and not self.layer.work.nest.kernel.is_dense:
+            return self._skipping()
+        found = self._searched(self.prices, self._objective(self.prices))
+        if not found.ties:
+            self._nothing(found)
+        cost, gap, pruned = self._exact(found, self.wanted), _gap(found.least, found.value), found.pruned
+        if self.whole and not gap:
+            both = replace(self.prices, energy=True)
+            first = self._objective(both)
 
-    def search(
-        self, objective: Objective, *, whole: bool = False, known: tuple[float, Mapping] | None = None
+            def energy(values: Floats, lanes: IntArray) -> Floats:
+                return np.where(first(values, lanes) <= found.value + 0.5, both.joules(values, lanes), np.inf)
+
+            second = self._searched(both, energy, (float(cost.energy_aj), parse_mapping(cost.mapping)))
+            cost, gap = self._exact(second, "energy"), _gap(second.least, second.value)
+            pruned = pruned + second.pruned
+        return replace(
+            cost, mappings=found.mappings, optimal=not gap, gap=gap, searched=tuple(vars(pruned).items())
+        )
+
+    def _skipping(self) -> LayerCost:
+        """The best mapping where the zeros of weights are skipped.
+
+        How many words and cycles that saves depends on where the weights are. A small space is
+        counted one by one. Of a larger one the search gives a bound, as if every word served and
+        every cycle used all lanes it can, and the mappings that are best by it are counted.
+        """
+        layer, size = self.layer, space_size(self.layer.hierarchy, self.layer.work.nest)
+        if size <= _ONE_BY_ONE:
+            costs = list(self._fitting(all_mappings(layer.hierarchy, layer.work.nest)))
+            if not costs:
+                self._nothing(None)
+            best = min(costs, key=lambda cost: (*self._key(cost), cost.mapping))
+            return replace(best, mappings=size, optimal=True, searched=(("made", len(costs)),))
+        found = self._searched(self.prices, self._objective(self.prices), slack=_SLACK)
+        if not found.ties:
+            self._nothing(found)
+        costs = list(self._fitting(found.ties[:_COUNTED]))
+        best = min(costs, key=lambda cost: (*self._key(cost), cost.mapping))
+        value = _number(best, self.wanted)
+        gap = Fraction(0) if found.least * (1 + _NEAR) >= value else _gap(found.least, value)
+        return replace(
+            best, mappings=size, optimal=not gap, gap=gap, searched=tuple(vars(found.pruned).items())
+        )
+
+    def _fitting(self, mappings: Iterable[Mapping]) -> Iterator[LayerCost]:
+        for mapping in mappings:
+            with suppress(MappingError):
+                yield self.layer.cost(mapping)
+
+    def _objective(self, prices: LayerPrices) -> Objective:
+        if self.wanted == "edp":
+            return lambda cost, lanes: prices.joules(cost, lanes) * prices.cycles(cost, lanes)
+        return {"energy": prices.joules, "dram": prices.dram_bits, "delay": prices.cycles}[self.wanted]
+
+    def _searched(
+        self,
+        prices: LayerPrices,
+        objective: Objective,
+        known: tuple[float, Mapping] | None = None,
+        slack: float = 1.0,
     ) -> Found:
-        """Search with an objective."""
         layer = self.layer
         return search_mapping(
             layer.hierarchy,
             layer.work.nest,
             layer.setting.rules,
-            (float(layer.weight_bits), layer.inputs.width, layer.setting.accumulator_bits),
-            self.prices,
+            layer.held_bits,
+            prices.prices,
             objective,
-            whole=whole,
+            whole=self.whole and known is None and slack == 1,
             known=known,
-            lanes_count=layer.setting.objective in ("delay", "edp") or self.leakage > 0,
+            lanes_count=prices.timed,
+            stored_only=layer.stored_only,
+            products=layer.work.nest.macs if layer.skips else None,
+            slack=slack,
+            deadline=self.deadline,
         )
 
-    @property
-    def plain(self) -> bool:
-        """Whether the objective is a whole number that many mappings share: DRAM bits, cycles."""
-        return self.layer.setting.objective in ("dram", "delay")
+    def _exact(self, found: Found, value: str) -> LayerCost:
+        """Of mappings that are as good in float64, the best in whole numbers, counted one by one."""
+        costs = []
+        for mapping in found.ties:
+            try:
+                cost = self.layer.cost(mapping)
+            except MappingError as error:
+                raise RuntimeError(f"the search found a mapping that is none: {mapping}: {error}") from error
+            exact = _number(cost, value)
+            room = _ROUNDED * (cost.cycles if value == "edp" else 1)
+            if abs(exact - found.value) > _NEAR * exact + room:
+                raise RuntimeError(f"the search found {found.value} for {mapping}, but it is {exact}")
+            costs.append(cost)
+        return min(costs, key=lambda cost: (*self._key(cost), cost.mapping))
 
-    def cycles(self, cost: Floats, lanes: IntArray) -> Floats:
-        """Cycles, whole; a float64 that is a hair above a whole number is that number."""
-        longest: Floats = self.timed / lanes
-        for number, limit in enumerate(self.limits):
-            longest = np.maximum(longest, (cost[:, 2 + number] + self.once[1][number]) / limit)
-        return np.ceil(longest * (1 - 1e-12))
+    def _key(self, cost: LayerCost) -> tuple[int, ...]:
+        return _number(cost, self.wanted), cost.energy_aj
 
-    def energy(self, cost: Floats, lanes: IntArray) -> Floats:
-        """Energy [aJ]."""
-        total = cost[:, 0] + self.once[0]
-        return total + self.leakage * self.cycles(cost, lanes) if self.leakage else total
-
-    def first(self, cost: Floats, lanes: IntArray) -> Floats:
-        """The objective."""
-        wanted = self.layer.setting.objective
-        if wanted == "dram":
-            return np.ceil(cost[:, 1] * (1 - 1e-12))
-        if wanted == "energy":
-            return self.energy(cost, lanes)
-        if wanted == "delay":
-            return self.cycles(cost, lanes)
-        return self.energy(cost, lanes) * self.cycles(cost, lanes)
-
-    def then(self, least: float) -> Objective:
-        """Energy, of mappings whose objective is least."""
-
-        def value(cost: Floats, lanes: IntArray) -> Floats:
-            return np.where(self.first(cost, lanes) <= least + 0.5, self.energy(cost, lanes), np.inf)
-
-        return value
-
-    @cached_property
-    def timed(self) -> float:
-        """Products that take time."""
+    def _nothing(self, found: Found | None) -> NoReturn:
+        if found is not None and found.least < np.inf:
+            raise CapacityError("no mapping was found in the time given: the search needs more seconds")
         layer = self.layer
-        skipping = layer.setting.hardware.activations.compute == "skip"
-        return float(layer.work.nest.dense_macs) * float(layer.density if skipping else 1)
+        raise CapacityError(
+            nothing_fits(
+                layer.hierarchy, layer.work.nest, layer.setting.rules, layer.held_bits, layer.stored_only
+            )
+        )
 
-    @cached_property
-    def limits(self) -> list[float]:
-        """Bits per cycle of each level that has a bandwidth."""
-        return [float(limit.value) for *_, limit in self.limited]
 
-    @cached_property
-    def leakage(self) -> float:
-        """Energy per cycle of all memories and multipliers."""
-        each = [
-            float(node.leakage.energy_aj * self.hierarchy.instances(place))
-            for place, node in enumerate(self.hierarchy.nodes)
-            if isinstance(node, TemporalLevel) and node.leakage is not None
-        ]
-        own = self.hierarchy.leakage
-        return sum(each) + (float(own.energy_aj * self.hierarchy.lanes) if own else 0.0)
+def _number(cost: LayerCost, objective: str) -> int:
+    """The objective of a mapping that has been counted."""
+    if objective == "dram":
+        return sum(access.bits for access in cost.accesses if access.level == "dram")
+    return {
+        "energy": cost.energy_aj,
+        "delay": cost.cycles,
+        "edp": cost.energy_aj * cost.cycles,
+    }[objective]
 
-    @cached_property
-    def once(self) -> tuple[float, list[float]]:
-        """Energy, and bits of each limited level, that come whatever the mapping.
 
-        Finished outputs leave as they are stored, not as accumulators; tables are read once.
-        """
-        layer, outermost = self.layer, self.hierarchy.levels[0]
-        out = layer.work.outputs.elements * float(layer.outputs.bits)
-        more = out - layer.work.nest.output_elements * float(layer.setting.accumulator_bits)
-        tables = float(layer.weights.table_bits)
-        energy = (more * outermost.update.energy_aj + tables * outermost.read.energy_aj) / outermost.word_bits
-        mac = layer.setting.hardware.mac_energy(layer.weights.bits, layer.inputs.width)
-        energy += float(layer.effective_macs * mac.energy_aj)
-        energy += float(layer.work.other_ops * layer.setting.hardware.vector_op.energy_aj)
-        bits = []
-        for place, _, kind, _ in self.limited:
-            read, write = (tables, more) if place == 0 else (0.0, 0.0)
-            bits.append({"bandwidth": read + write, "read_bandwidth": read, "write_bandwidth": write}[kind])
-        return energy, bits
+def _gap(least: float, value: float) -> Fraction:
+    """The share of the objective that a better mapping could save at most, rounded up to a millionth."""
+    if least >= value:
+        return Fraction(0)
+    return Fraction(ceil((1 - max(least, 0.0) / value) * 10**6), 10**6)

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import random
+import re
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 
+from energysim.cost import hierarchy_search
 from energysim.cost.base import LayerCost, Setting
 from energysim.cost.hierarchy import HierarchyModel, evaluate_mapping
 from energysim.cost.hierarchy_layer import HierarchyLayer
 from energysim.cost.hierarchy_search import best_cost
 from energysim.errors import CapacityError
+from energysim.hardware.core import ZeroHandling
 from energysim.hardware.hierarchy import TENSORS, Hierarchy, HierarchyHardware, SpatialAxis
 from energysim.kernels import DenseKernel, PeriodicKernel
 from energysim.mapping import Rules
-from energysim.mapping.hierarchy import search
+from energysim.mapping.hierarchy import run, search
+from energysim.mapping.hierarchy.capacity import nothing_fits
 from energysim.mapping.hierarchy.check import checked
 from energysim.mapping.hierarchy.counts import count
-from energysim.mapping.hierarchy.mapping import MappingError
+from energysim.mapping.hierarchy.mapping import Mapping, MappingError, parse_mapping
 from energysim.mapping.hierarchy.prices import Prices
 from energysim.mapping.hierarchy.search import Found, Unsearchable, search_mapping
 from energysim.mapping.hierarchy.space import space_size
 from energysim.workload import LoopNest
 
-from .base import DIMS, INPUTS, bits_per_cycle, conv, level, pj, random_axis, sizes_of
+from .base import DIMS, INPUTS, bits_per_cycle, conv, level, pj, random_axis
 from .brute_force import all_mappings, best_of_all, number_of_mappings, total
 from .test_hierarchy_timeloop import CASES, ROWS, setting, work
 
@@ -33,6 +38,7 @@ Table = dict[tuple[str, str, str], int]
 
 def random_hierarchy(rng: random.Random, deep: bool = False) -> Hierarchy:
     """One or two inner levels and at most one axis (deep: two or three, and up to two), constrained."""
+    returned = rng.choice(["one", "one", "all"])
     parts = ["level"] * rng.choice([2, 3] if deep else [1, 1, 2])
     parts += ["axis"] * rng.randrange(0, 3 if deep else 2)
     rng.shuffle(parts)
@@ -41,16 +47,18 @@ def random_hierarchy(rng: random.Random, deep: bool = False) -> Hierarchy:
         loops = "".join(dim for dim in DIMS if rng.random() < 0.6)
         if part == "axis":
             shared = tuple(t for t in TENSORS if rng.random() < 0.7)
-            if "outputs" not in shared:
+            if "outputs" not in shared and returned == "all":
                 loops = "".join(dim for dim in loops if dim not in "CRS")
-            nodes.append(SpatialAxis(f"A{number}", rng.choice([2, 3, 4, 6]), loops, shared))
+            nodes.append(
+                SpatialAxis(f"A{number}", rng.choice([2, 3, 4, 6]), loops, shared, rng.random() < 0.5)
+            )
         else:
             out = tuple(t for t in TENSORS if rng.random() < 0.3)
             out = out if len(out) < 3 else ()
             keep = tuple(t for t in TENSORS if t not in out and rng.random() < 0.8)
             words = rng.choice([None, 8, 16, 30, 60])
             nodes.append(level(f"L{number}", words, 1, bypass=out, keep=keep, loops=loops))
-    return Hierarchy(tuple(nodes), rules=(("returned_sums", "all"),))
+    return Hierarchy(tuple(nodes), rules=(("returned_sums", returned),))
 
 
 def random_problem(rng: random.Random, most: int, deep: bool = False) -> tuple[Hierarchy, LoopNest]:
@@ -72,6 +80,7 @@ def random_rules(rng: random.Random) -> Rules:
         untouched=rng.choice(["skipped", "fetched"]),
         overlap=rng.choice(["one-axis", "one-axis", "none"]),
         drain=rng.choice(["counted", "elided"]),
+        first_read=rng.choice(["elided", "elided", "counted"]),
     )
 
 
@@ -120,11 +129,16 @@ def test_equal_to_brute_force(block: int) -> None:
         compare(seed, 600)
 
 
+def in_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "_BEAMS", (3, 6))
+    monkeypatch.setattr(search, "_MANY", 30)
+    for name, value in (("_TRIED", 4), ("_BOUNDS", 20), ("_LOOPS", 10)):
+        monkeypatch.setattr(run, name, value)
+
+
 @pytest.mark.parametrize("block", range(4))
 def test_equal_to_brute_force_in_small_pieces(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "_CHUNK", 2)
-    monkeypatch.setattr(search, "_BEAM", 3)
-    monkeypatch.setattr(search, "_TRIED", 4)
+    in_small_pieces(monkeypatch)
     for seed in range(1000 + block * 10, 1010 + block * 10):
         compare(seed, 600, deep=True)
 
@@ -132,9 +146,7 @@ def test_equal_to_brute_force_in_small_pieces(block: int, monkeypatch: pytest.Mo
 @pytest.mark.slow
 @pytest.mark.parametrize("block", range(20))
 def test_equal_to_brute_force_on_deep_hierarchies(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "_CHUNK", 7)
-    monkeypatch.setattr(search, "_BEAM", 10)
-    monkeypatch.setattr(search, "_TRIED", 20)
+    in_small_pieces(monkeypatch)
     for seed in range(8000 + block * 20, 8020 + block * 20):
         compare(seed, 2500, deep=True)
 
@@ -236,8 +248,6 @@ def test_rows_and_columns_are_alike(seed: int) -> None:
 @pytest.mark.parametrize("name", ["vgg16_conv5_3", "resnet18_l1_3x3", "resnet18_l4_3x3"])
 def test_never_worse_than_the_random_search_of_timeloop(name: str) -> None:
     nest, text, _ = CASES[name]
-    from energysim.mapping.hierarchy.mapping import parse_mapping
-
     (cost,) = HierarchyModel().evaluate((work(nest),), setting())
     assert cost.energy_aj <= evaluate_mapping(work(nest), setting(), parse_mapping(text)).energy_aj
     per_mac = 1000 * cost.energy_aj / 10**6 / nest.macs
@@ -255,32 +265,146 @@ def test_size_of_the_space() -> None:
     assert space_size(three, nest) == 6 * 7  # 6 factorisations, 2^3 - 1 ways to bypass
 
 
-def test_what_cannot_be_proven_is_refused(two_levels: HierarchyHardware) -> None:
-    nest = conv(4, 4, 4)
-    with pytest.raises(Unsearchable, match="returned_sums=all"):
-        best_cost(
-            HierarchyLayer(work(nest), Setting(two_levels, Rules(tiles="divisors"), "energy", 16, 16, 16))
-        )
-    with pytest.raises(Unsearchable, match="tiles=divisors"):
-        best_cost(HierarchyLayer(work(nest), replace(setting(), rules=Rules())))
-    diagonal = Hierarchy(
-        (level("dram", None, 1), SpatialAxis("X", 2, "Q", (INPUTS,), diagonal=True), level("rf", 99, 1)),
+def test_what_cannot_be_proven_is_refused() -> None:
+    lone = Hierarchy(
+        (level("dram", None, 1), SpatialAxis("X", 2, "C", (INPUTS,)), level("rf", 99, 1)),
         rules=(("returned_sums", "all"),),
     )
-    with pytest.raises(Unsearchable, match="diagonals"):
-        searched(diagonal, nest, Rules(tiles="divisors"), {})
-    sparse = replace(nest, kernel=PeriodicKernel((4, 4, 3, 3), ((0,), (1, 2))))
-    hw = replace(two_levels, hierarchy=replace(two_levels.hierarchy, rules=(("returned_sums", "all"),)))
-    with pytest.raises(Unsearchable, match="sparse"):
-        best_cost(HierarchyLayer(work(sparse), Setting(hw, Rules(tiles="divisors"), "energy", 16, 16, 16)))
+    with pytest.raises(Unsearchable, match="'X' takes loops over C, R or S but does not add up"):
+        searched(lone, conv(4, 4, 4), Rules(tiles="divisors"), {})
 
 
-def test_nothing_fits(two_levels: HierarchyHardware) -> None:
+def sparse_layer(rng: random.Random, two_levels: HierarchyHardware, compute: str) -> HierarchyLayer:
+    """A periodic kernel, on hardware that stores it compressed or skips its zeros."""
+    plain, nest = random_problem(rng, 300)
+    taps = nest.kernel.shape[2] * nest.kernel.shape[3]
+    slots = [
+        tuple(sorted(rng.sample(range(taps), rng.randrange(1, taps + 1)))) for _ in range(rng.choice([1, 2]))
+    ]
+    nest = replace(nest, kernel=PeriodicKernel(nest.kernel.shape, tuple(slots)))
+    zeros = ZeroHandling(stored_compressed=compute != "skip" or rng.random() < 0.5, compute=compute)
+    hardware = replace(two_levels, hierarchy=with_limits(rng, plain), weights=zeros)
+    objective = rng.choice(["energy", "dram", "delay", "edp"])
+    return HierarchyLayer(work(nest), Setting(hardware, random_rules(rng), objective, 16, 16, 16))
+
+
+def every_goal(layer: HierarchyLayer) -> list[tuple[int, ...]]:
+    values = []
+    for mapping in all_mappings(layer.hierarchy, layer.work.nest):
+        with suppress(MappingError):
+            values.append(goal(layer.cost(mapping), layer.setting.objective))
+    return values
+
+
+@pytest.mark.parametrize("compute", ["gate", "skip"])
+@pytest.mark.parametrize("seed", range(10))
+def test_sparse_kernels(seed: int, compute: str, two_levels: HierarchyHardware) -> None:
+    layer = sparse_layer(random.Random(seed), two_levels, compute)
+    cost = best_cost(layer)
+    assert cost.optimal
+    assert goal(cost, layer.setting.objective) == min(every_goal(layer))
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_skipping_in_a_large_space_states_its_gap(
+    seed: int, two_levels: HierarchyHardware, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hierarchy_search, "_ONE_BY_ONE", 0)
+    layer = sparse_layer(random.Random(100 + seed), two_levels, "skip")
+    cost, least = best_cost(layer), min(every_goal(layer))
+    found = goal(cost, layer.setting.objective)
+    assert least[0] <= found[0]
+    assert cost.optimal == (cost.gap == 0)
+    assert found[0] * (1 - cost.gap) <= least[0]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_stopped_in_time_with_what_could_still_be_saved(seed: int, two_levels: HierarchyHardware) -> None:
+    rng = random.Random(seed)
+    plain, nest = random_problem(rng, 300)
+    hardware = replace(two_levels, hierarchy=with_limits(rng, plain))
+    objective = rng.choice(["energy", "dram", "delay", "edp"])
+    layer = HierarchyLayer(work(nest), Setting(hardware, random_rules(rng), objective, 16, 16, 16))
+    cost, least = best_cost(layer, seconds=0.0), min(every_goal(layer))
+    found = goal(cost, objective)
+    assert found[0] >= least[0] >= found[0] * (1 - cost.gap)
+    if cost.optimal:
+        assert found[0] == least[0]
+
+
+def test_what_became_of_partial_mappings(two_levels: HierarchyHardware) -> None:
+    given = Setting(two_levels, Rules(tiles="divisors"), "energy", 16, 16, 16)
+    searched = dict(best_cost(HierarchyLayer(work(conv(8, 8, 8)), given)).searched)
+    assert set(searched) == {"made", "no_room", "bounded", "beaten"}
+    assert searched["made"] > searched["bounded"] > 0
+
+
+def test_a_mapping_that_is_none_is_an_internal_error(
+    two_levels: HierarchyHardware, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = Setting(two_levels, Rules(tiles="divisors"), "energy", 16, 16, 16)
+    layer = HierarchyLayer(work(conv(4, 4, 4)), given)
+    right = hierarchy_search.search_mapping
+
+    def wrong(mapping: Mapping | None = None, by: float = 0.0):
+        def found(*args, **options):
+            true = right(*args, **options)
+            return replace(true, ties=(mapping or true.ties[0],), value=true.value + by)
+
+        return found
+
+    monkeypatch.setattr(hierarchy_search, "search_mapping", wrong(parse_mapping("dram: M3")))
+    with pytest.raises(RuntimeError, match="a mapping that is none"):
+        best_cost(layer)
+    monkeypatch.setattr(hierarchy_search, "search_mapping", wrong(by=1e9))
+    with pytest.raises(RuntimeError, match="but it is"):
+        best_cost(layer)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_nothing_fits_says_the_smallest_capacity(seed: int) -> None:
+    rng = random.Random(seed)
+    plain, nest = random_problem(rng, 400)
+    nodes = [
+        node
+        if isinstance(node, SpatialAxis) or node.name == "dram"
+        else replace(
+            node,
+            keep=tuple(t for t in TENSORS if t not in node.bypass),
+            capacity_bits=rng.choice([16, 48, 80, None]),
+        )
+        for node in plain.nodes
+    ]
+    hierarchy, rules = replace(plain, nodes=tuple(nodes)), random_rules(rng)
+
+    def fitting(name: str = "", bits: int = 0) -> bool:
+        roomy = [replace(n, capacity_bits=bits) if n.name == name else n for n in hierarchy.nodes]
+        return best_of_all(replace(hierarchy, nodes=tuple(roomy)), nest, rules, lambda *_: 1)[1] > 0
+
+    if fitting():
+        return
+    message = nothing_fits(hierarchy, nest, rules, (16, 16, 16))
+    assert message.startswith("no mapping fits this layer: level")
+    for name, least in re.findall(r"level '(\w+)' has \d+ B and needs (\d+) B", message):
+        if "all of these" not in message:
+            assert fitting(name, 8 * int(least)) and not fitting(name, 8 * int(least) - 1)
+
+
+def test_nothing_fits_as_loops_have_no_place(two_levels: HierarchyHardware) -> None:
+    dram, buffer = two_levels.hierarchy.levels
+    rules = Rules(tiles="divisors")
+    narrow = Hierarchy((replace(dram, loops="M"), replace(buffer, loops="M"), SpatialAxis("X", 2, "C")))
+    nest = conv(4, 4, 1, window=1)
+    assert "have no place" in nothing_fits(narrow, nest, rules, (16, 16, 16))
+    none = Hierarchy((replace(dram, loops="M"), replace(buffer, loops="M")))
+    assert "takes loops over C (it has 4)" in nothing_fits(none, nest, rules, (16, 16, 16))
+
+
+def test_nothing_fits_of_the_cost_model(two_levels: HierarchyHardware) -> None:
     levels = two_levels.hierarchy.levels
-    tiny = replace(levels[1], capacity_bits=32)
-    hierarchy = replace(two_levels.hierarchy, nodes=(levels[0], tiny), rules=(("returned_sums", "all"),))
-    hw = replace(two_levels, hierarchy=replace(hierarchy, nodes=(levels[0], replace(tiny, keep=TENSORS))))
+    tiny = replace(levels[1], capacity_bits=32, keep=TENSORS)
+    hw = replace(two_levels, hierarchy=Hierarchy((levels[0], tiny)))
     given = Setting(hw, Rules(tiles="divisors"), "energy", 16, 16, 16)
-    with pytest.raises(CapacityError, match="no mapping fits"):
+    # One weight, one input and one sum, of 2 bytes each.
+    with pytest.raises(CapacityError, match="level 'buffer' has 4 B and needs 6 B at least"):
         best_cost(HierarchyLayer(work(conv(4, 4, 4)), given))
-    assert sizes_of(conv(4, 4, 4))["M"] == 4

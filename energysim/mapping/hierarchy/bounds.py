@@ -1,30 +1,34 @@
 """Values that no completion of a partial mapping stays below.
 
-The next loop outside a place is free for one tensor only: weights (N, P, Q), inputs (M) or outputs
-(C, R, S). So of all transfers that loops may still make rarer, those of one tensor do at most get
-as rare as all of its free loops make them, and those of the others stay as they are. Which tensor
-it is, is left open: the least of the three cases bounds all.
+* The next loop outside a place is free for one tensor only: weights (N, P, Q), inputs (M) or
+  outputs (C, R, S). So of all transfers that loops may still make rarer, those of one tensor do at
+  most get as rare as all of its free loops make them, and those of the others stay as they are.
+  Which tensor it is, is left open: the least of the three cases bounds all.
+* What levels further out will cost depends on the tile that they get, and only tiles that fit and
+  contain what is covered already are left: a table over all tiles, made from the outside in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field
 from math import prod
 
 import numpy as np
 
-from energysim.hardware.hierarchy import TENSORS, Hierarchy, SpatialAxis
-from energysim.mapping.hierarchy.images_table import ImageTable
-from energysim.mapping.hierarchy.loops import sizes
-from energysim.mapping.hierarchy.prices import Objective, Prices
+from energysim.hardware.hierarchy import TENSORS, SpatialAxis, TemporalLevel
+from energysim.kernels import IntArray
+from energysim.mapping.hierarchy.lattice import Lattice
+from energysim.mapping.hierarchy.moves import Moves, most
+from energysim.mapping.hierarchy.prices import Objective
+from energysim.mapping.hierarchy.room import Room
 from energysim.mapping.hierarchy.states import COLUMN, DIMS, Floats, States, Transfer
-from energysim.mapping.hierarchy.steps import BOUND, FREE
-from energysim.mapping.rules import Rules
-from energysim.workload import LoopNest
+from energysim.mapping.hierarchy.steps import FREE
 
-__all__ = ["Bounds"]
+__all__ = ["Bounds", "Loops"]
+
+#: Dimensions along which input tiles may overlap where loops free for a tensor are innermost.
+_SWEPT = {"weights": "PQ", "inputs": "PQRS", "outputs": "RS"}
+_ROWS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -33,55 +37,56 @@ class Bounds:
 
     Attributes
     ----------
-    hierarchy : Hierarchy
-    nest : LoopNest
-    rules : Rules
-    prices : Prices
+    moves : Moves
+    room : Room
+    lattice : Lattice
     objective : callable
-    image : ImageTable
-    keeps : sequence of sets of str
-        Tensors that each node holds.
     """
 
-    hierarchy: Hierarchy
-    nest: LoopNest
-    rules: Rules
-    prices: Prices
+    moves: Moves
+    room: Room
+    lattice: Lattice
     objective: Objective
-    image: ImageTable
-    keeps: Sequence[Set[str]]
-
-    @cached_property
-    def sizes(self) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-        """Size of each dimension."""
-        size = sizes(self.nest)
-        return np.array([size[dim] for dim in DIMS], dtype=np.int64)
+    _tables: dict[int, Floats] = field(default_factory=dict)
+    _tiles: dict[int, Floats] = field(default_factory=dict)
 
     def value(self, states: States, place: int) -> Floats:
-        """Return what no completion of a partial mapping stays below.
-
-        The next loop outside is free for one tensor only, so that all open transfers but those of
-        one tensor get no rarer; which one, is left open.
-        """
-        lanes = states.lanes.astype(np.float64) * prod(axis.size for axis in self._axes_outside(place))
-        lanes = np.minimum(lanes, float(self.nest.dense_macs))
-        settled = self._settled(states, place)
-        least = np.full(len(states), np.inf)
+        """Return what no completion of a partial mapping stays below; infinite if there is none."""
+        base = self._base(states, place) + self.later(place)[self.lattice.at(states.extent)]
+        lanes = self._lanes(states, place)
+        left = self._left(states)
+        costs = []
         for freed in TENSORS:
-            cost = settled.copy()
+            cost = base.copy()
+            rarer = _product(left, FREE[freed])[:, None]
             for t in states.transfers:
-                cost += self._at_least(states, t, place, freed)
-            least = np.minimum(least, self._judged(cost, lanes, place))
+                linear, constant = self._at_least(states, t, place, freed)
+                cost += constant
+                if t.tensor == freed:
+                    linear = np.where(t.open[:, None], np.minimum(linear, linear / rarer), linear)
+                cost += linear
+            costs.append(cost)
+        least: Floats = self.judged(costs[0], lanes, place)
+        for cost in costs[1:]:
+            least = np.minimum(least, self.judged(cost, lanes, place))
         return least
 
-    def _judged(self, cost: Floats, lanes: Floats, place: int) -> Floats:
-        """The objective, if all copies outside share what can be shared."""
-        for resource, owner in enumerate(self.prices.owner):
-            if owner >= 0:
-                cost[:, resource] /= prod(a.size for a in self._axes_outside(min(place, owner)))
-        return self.objective(cost, np.maximum(lanes, 1).astype(np.int64))
+    def _lanes(self, states: States, place: int) -> IntArray:
+        """Multipliers in use at most."""
+        lanes = states.lanes.astype(np.float64) * prod(axis.size for axis in self.moves.axes(place, -1))
+        found: IntArray = np.clip(lanes, 1, float(self.moves.nest.dense_macs)).astype(np.int64)
+        return found
 
-    def before_loops(self, states: States, place: int) -> Callable[[States, str], Floats]:
+    def judged(self, cost: Floats, lanes: IntArray, place: int) -> Floats:
+        """The objective, if all copies outside share what can be shared."""
+        cost = cost.copy()
+        for resource, owner in enumerate(self.moves.prices.owner):
+            if owner >= 0:
+                cost[:, resource] /= prod(a.size for a in self.moves.axes(min(place, owner), -1))
+        found = self.objective(cost, lanes)
+        return np.where(np.isfinite(cost[:, 0]), found, np.inf)
+
+    def loops(self, states: States, place: int) -> Loops:
         """Return bounds for loops at a level, before their effect is worked out.
 
         Parameters
@@ -90,124 +95,243 @@ class Bounds:
             Before the loops of the level.
         place : int
             Of the level.
-
-        Returns
-        -------
-        callable
-            (states with loops, tensor whose free loops are innermost) -> values. Where loops are
-            free for another tensor only, the order in which those are innermost is no worse, so
-            that a value too high does no harm.
         """
-        lanes = states.lanes.astype(np.float64) * prod(axis.size for axis in self._axes_outside(place))
-        lanes = np.minimum(lanes, float(self.nest.dense_macs))
-        base = self._settled(states, place + 1)
-        left = (self.sizes // states.extent).astype(np.float64)
-        parts = {}
+        base, left, parts = self._base(states, place), self._left(states), {}
         for tensor in TENSORS:
             rest, freed = base.copy(), np.zeros_like(base)
             for t in states.transfers:
-                all_of_it = self._at_least(states, t, place, "")
-                if t.tensor != tensor:
-                    rest += all_of_it
-                    continue
-                rest += np.where(t.open[:, None], 0.0, all_of_it)
-                if t.open.any():
-                    linear = self._at_least(states, t, place, "", linear=True)
-                    freed += np.where(t.open[:, None], linear, 0.0)
-            parts[tensor] = rest, freed, left[:, [COLUMN[d] for d in FREE[tensor]]].prod(axis=1)
+                linear, constant = self._at_least(states, t, place, tensor)
+                rest += constant
+                opened = np.where(t.open[:, None], linear, 0.0)
+                rest += linear - opened
+                if t.tensor == tensor:
+                    freed += opened
+                else:
+                    rest += opened
+            parts[tensor] = rest, freed, _product(left, FREE[tensor])
+        return Loops(self, place, self._lanes(states, place), self.lattice.at(states.extent), parts)
 
-        def value(grown: States, tensor: str) -> Floats:
-            rest, freed, most = parts[tensor]
-            rows = grown.parent
-            settled = grown.product(BOUND[tensor]) > 1
-            rarer = np.where(settled, grown.product(FREE[tensor]), most[rows])
-            found = self._judged(rest[rows] + freed[rows] / rarer[:, None], lanes[rows], place)
-            return np.where(grown.trips.max(axis=1, initial=1) > 1, found, -np.inf)
-
-        return value
-
-    def _axes_outside(self, place: int, inside: int = -1) -> list[SpatialAxis]:
-        nodes = self.hierarchy.nodes[inside + 1 : place]
-        return [node for node in nodes if isinstance(node, SpatialAxis)]
-
-    def _settled(self, states: States, place: int) -> Floats:
-        """What is settled, less what sums that start at zero can save, and what must still come."""
-        left = (self.sizes // states.extent).astype(np.float64)
-        copies = prod(axis.size for axis in self._axes_outside(place) if set(axis.loops) & set("CRS"))
-        summed = np.minimum(left[:, [COLUMN[d] for d in "CRS"]].prod(axis=1), copies)
-        later = np.zeros(len(self.prices.owner))
-        least = {
-            "weights": float(prod(self.nest.kernel.shape)),
-            "inputs": self.nest.batch * self.nest.groups * self.nest.channels * self.least_inputs,
-            "outputs": float(self.nest.output_elements),
-        }
-        nodes = self.hierarchy.nodes
-        for inner in range(1, place):
-            for tensor in self.keeps[inner]:
-                outer = self._home(tensor, inner)
-                if tensor == "outputs":
-                    later += least[tensor] * self.prices(nodes[outer].name, tensor, "update")
-                    continue
-                shared = prod(a.size for a in self._axes_outside(inner, outer) if tensor in a.shared)
-                price = self.prices(nodes[inner].name, tensor, "fill")
-                later += least[tensor] * (price + self.prices(nodes[outer].name, tensor, "read") / shared)
-        found: Floats = states.cost - states.zero * summed[:, None] + later
+    def _left(self, states: States) -> Floats:
+        found: Floats = (self.moves.sizes // states.extent).astype(np.float64)
         return found
 
-    def _home(self, tensor: str, place: int) -> int:
-        """Place of the next level outside that holds a tensor."""
-        return max(p for p in range(place) if tensor in self.keeps[p])
+    def _base(self, states: States, place: int) -> Floats:
+        """What is settled, less what sums that start at zero save at most."""
+        if self.moves.one:
+            zero = states.zero
+            for t in states.transfers:
+                if t.back.shape[1] and not t.reached:  # another credit takes its place
+                    zero = np.where(t.alone[:, None], 0.0, zero)
+            return states.cost - zero
+        copies = prod(axis.size for axis in self.moves.axes(place, -1) if set(axis.loops) & set("CRS"))
+        summed = np.minimum(_product(self._left(states), "CRS"), copies)
+        return states.cost - states.zero * summed[:, None]
 
-    def _at_least(
-        self, states: States, t: Transfer, place: int, freed: str, *, linear: bool = False
-    ) -> Floats:
-        """What an open or unfinished transfer costs at least, if one tensor is freed.
+    def _at_least(self, states: States, t: Transfer, place: int, freed: str) -> tuple[Floats, Floats]:
+        """What a transfer costs at least if loops free for a tensor come next.
 
-        With ``linear``, so that it may be divided by how much rarer the transfer gets.
+        Returns
+        -------
+        linear, constant : float64 arrays (n, resources)
+            ``linear`` gets smaller by the factor by which the transfer gets rarer.
         """
-        left = (self.sizes // states.extent).astype(np.float64)
+        moves = self.moves
         words = t.words
-        if t.open.any():
-            if t.tensor == freed:
-                words = np.where(
-                    t.open, words / left[:, [COLUMN[d] for d in FREE[freed]]].prod(axis=1), words
-                )
-            if t.tensor == "inputs":
-                words = np.where(t.open, words * self._least_planes(states, t, place), words)
+        if t.tensor == "inputs" and (t.open.any() or not t.reached):
+            words = words * self._positions(states, t, place, freed)
         price = t.price
-        if not t.reached:
-            outer = self._home(t.tensor, place)
-            name = self.hierarchy.nodes[outer].name
-            shared = t.share * prod(a.size for a in self._axes_outside(place, outer) if t.tensor in a.shared)
-            actions = ("read", "update") if t.tensor == "outputs" else ("read",)
-            price = price + self.prices(name, t.tensor, *actions) / shared[:, None]
-            if t.tensor == "outputs":  # the first reads are none
-                copies = prod(a.size for a in self._axes_outside(outer) if set(a.loops) & set("CRS"))
-                none = words / shared
-                if not linear:
-                    none = np.minimum(none, self.nest.output_elements * copies)
-                return words[:, None] * price - none[:, None] * self.prices(name, t.tensor, "read")
-        found: Floats = words[:, None] * price
+        none = np.zeros((1, price.shape[1]))
+        if t.reached:
+            return words[:, None] * price, none
+        outer = moves.home(t.tensor, place)
+        name = moves.hierarchy.nodes[outer].name
+        axes = moves.axes(place, outer)
+        share = t.share[:, None] * most(axes, t.tensor)
+        read = moves.prices(name, t.tensor, "read")
+        network = sum((moves.prices(a.name, t.tensor, "transfer") for a in axes), none[0])
+        price = price + (read + network) / share
+        if t.tensor != "outputs":
+            return words[:, None] * price, none
+        price = price + moves.prices(name, t.tensor, "update") / share
+        back = t.back + network if t.back.shape[1] else none
+        lone = t.alone | any("outputs" not in a.shared and set(a.loops) & set("CRS") for a in axes)
+        price = price + np.where(lone[:, None], 0.0, back / share)
+        if moves.rules.first_read != "elided":
+            return words[:, None] * price, none
+        if not moves.one:
+            copies = prod(a.size for a in moves.axes(outer, -1) if set(a.loops) & set("CRS"))
+            inside = prod(a.size for a in axes if set(a.loops) & set("CRS"))
+            once = read + (moves.prices(name, t.tensor, "fill") if outer else 0.0)
+            credit = copies * once + (0.0 if t.products else copies * inside * network)
+            return words[:, None] * price, -moves.outputs * credit[None]
+        if not t.products:
+            credit = states.zero / moves.outputs
+            price = price - np.where(lone[:, None], credit, credit * (1 - 1 / share))
+        return words[:, None] * price, -moves.outputs * (read + back)
+
+    def _positions(self, states: States, t: Transfer, place: int, freed: str) -> Floats:
+        """Input positions of a plane that a transfer needs at least."""
+        moves = self.moves
+        if t.products and not moves.diagonal:
+            return np.ones(len(states))
+        outer = None if t.reached else moves.home("inputs", place)
+        if outer is not None and any(moves.joins(axis) for axis in moves.axes(place, outer)):
+            if t.products:  # one position serves a group of copies at most
+                copies = prod(a.size for a in moves.axes(place, outer) if moves.joins(a))
+                return moves.positions(t, np.arange(len(states))) / copies
+            return np.full(len(states), float(moves.images.touched))
+        if t.products:
+            return moves.positions(t, np.arange(len(states)))
+        least = moves.images.swept(t.shape, t.sweep)
+        if moves.rules.overlap == "one-axis" and t.open.any():
+            none = least
+            for dim in _SWEPT[freed]:
+                steps = states.extent[:, COLUMN[dim]]
+                trips = moves.sizes[COLUMN[dim]] // steps
+                if (trips > 1).any():
+                    least = np.minimum(least, moves.images.planes(t.shape, dim, steps, trips))
+            least = np.where(t.open, least, none)
+        return least.astype(np.float64)
+
+    def later(self, place: int) -> Floats:
+        """What transfers cost at least that start further out than a node, by extent inside it.
+
+        Returns
+        -------
+        float64 array (points, resources)
+            Infinite where nothing that fits can follow.
+        """
+        if place not in self._tables:
+            self._tables[place] = self._later(place)
+        return self._tables[place]
+
+    def _later(self, place: int) -> Floats:
+        lattice, nodes = self.lattice, self.moves.hierarchy.nodes
+        resources = len(self.moves.prices.owner)
+        if place == 0:
+            found = np.full((len(lattice.extents), resources), np.inf)
+            found[-1] = 0.0
+            return found
+        outer = nodes[place - 1]
+        if isinstance(outer, SpatialAxis):
+            return lattice.least_above(self.later(place - 1), outer.loops)
+        return lattice.least_above(self.outside(place - 1), outer.loops)
+
+    def outside(self, place: int) -> Floats:
+        """What transfers cost at least that start at a level or further out, by its tile."""
+        if place not in self._tiles:
+            self._tiles[place] = self._outside(place)
+        return self._tiles[place]
+
+    def _outside(self, place: int) -> Floats:
+        found = self.later(place).copy()
+        node = self.moves.hierarchy.nodes[place]
+        assert isinstance(node, TemporalLevel)
+        found[~self.room.fits(place)] = np.inf
+        if place == 0:
+            return found
+        rows = np.flatnonzero(np.isfinite(found[:, 0]))
+        for first in range(0, len(rows), _ROWS):
+            some = rows[first : first + _ROWS]
+            found[some] += self._starting(self.lattice.extents[some], place)
         return found
 
-    def _least_planes(self, states: States, t: Transfer, place: int) -> Floats:
-        """Input positions of a plane that an open transfer needs at least."""
-        if self._axes_outside(place):
-            return np.full(len(states), self.least_inputs)
-        least = self.image.planes(t.tile, "", t.tile[:, 0], t.tile[:, 0])
-        if self.rules.overlap == "one-axis":
-            for dim in "PQRS":
-                steps = states.extent[:, COLUMN[dim]]
-                trips = self.sizes[COLUMN[dim]] // steps
-                least = np.minimum(least, self.image.planes(t.tile, dim, steps, trips))
+    def _starting(self, extents: IntArray, place: int) -> Floats:
+        """What transfers that start at tiles of a level cost at least."""
+        n, resources = len(extents), len(self.moves.prices.owner)
+        none, ones = np.zeros((n, resources)), np.ones((n, len(DIMS)), np.int64)
+        number = np.zeros(n, np.int64)
+        zero = np.broadcast_to(self._credit(place), (n, resources))
+        states = States(extents, number + 1, none, zero, (), number, ones, number)
+        states = self.moves.started(states, place)
+        left = self._left(states)
+        least = np.full((n, resources), np.inf)
+        for freed in TENSORS:
+            cost = np.zeros((n, resources))
+            for t in states.transfers:
+                linear, constant = self._at_least(states, t, place, freed)
+                if t.tensor == freed:
+                    rarer = _product(left, FREE[freed])[:, None]
+                    linear = np.minimum(linear, linear / rarer)
+                cost += linear + constant
+            least = np.minimum(least, cost)
         return least
 
-    @cached_property
-    def least_inputs(self) -> float:
-        """Positions of a plane that windows touch: what no mapping fetches less of.
+    def _credit(self, place: int) -> Floats:
+        """At most what sums that start at zero save inside a level, for all outputs."""
+        moves = self.moves
+        total = np.zeros(len(moves.prices.owner))
+        if moves.rules.first_read != "elided":
+            return total
+        for inner, level in moves.levels():
+            if inner < place or "outputs" not in moves.keeps[inner]:
+                continue
+            total += moves.prices(level.name, "outputs", "read")
+            if inner > place:
+                total += moves.prices(level.name, "outputs", "fill")
+        for inner, axis in enumerate(moves.hierarchy.nodes):
+            if inner > place and isinstance(axis, SpatialAxis):
+                total += moves.prices(axis.name, "outputs", "transfer")
+        found: Floats = moves.outputs * total
+        return found
 
-        Gaps between them do not count: small tiles need not fetch them.
+
+@dataclass(frozen=True)
+class Loops:
+    """Bounds for loops that may be added to states.
+
+    Attributes
+    ----------
+    bounds : Bounds
+    place : int
+    lanes : int64 array (n,)
+    points : int64 array (n,)
+        Of the extents of the states.
+    parts : dict of str to (float64 array (n, r), float64 array (n, r), float64 array (n,))
+        Of each tensor: what its free loops make no rarer, what they do, and how much at most.
+    """
+
+    bounds: Bounds
+    place: int
+    lanes: IntArray
+    points: IntArray
+    parts: dict[str, tuple[Floats, Floats, Floats]]
+
+    def value(self, rows: IntArray, points: IntArray, tensor: str) -> Floats:
+        """Return what no completion stays below.
+
+        Parameters
+        ----------
+        rows : int64 array (a,)
+            Of the states, all of one extent.
+        points : int64 array (b,)
+            Extents with loops.
+        tensor : str
+            Whose free loops are innermost. If it has none, the value is that of an order in which
+            no loops are free.
+
+        Returns
+        -------
+        float64 array (a, b)
         """
-        rows, cols = self.nest.rows, self.nest.cols
-        touched = ImageTable(self.nest, replace(self.rules, untouched="skipped"))
-        return float(touched.one(0, rows.outputs, rows.window) * touched.one(1, cols.outputs, cols.window))
+        rest, freed, everything = self.parts[tensor]
+        covered, all_covered = self.bounds.lattice.covered(FREE[tensor]), self.bounds.lattice.covered()
+        at = self.points[rows[0]]
+        ours = covered[points] / covered[at]
+        only = all_covered[points] / all_covered[at] == ours
+        rarer = np.where(only, everything[rows[0]], ours)
+        outside = self.bounds.outside(self.place)[points]
+        cost = freed[rows][:, None] / rarer[None, :, None]
+        if self.bounds.moves.one:
+            cost = np.minimum(cost, freed[rows][:, None])
+        cost = cost + rest[rows][:, None] + outside[None]
+        lanes = np.repeat(self.lanes[rows], len(points))
+        found = self.bounds.judged(cost.reshape(-1, cost.shape[-1]), lanes, self.place)
+        return found.reshape(len(rows), len(points))
+
+
+def _product(array: Floats, dims: str) -> Floats:
+    found = np.ones(len(array))
+    for dim in dims:
+        found *= array[:, COLUMN[dim]]
+    return found

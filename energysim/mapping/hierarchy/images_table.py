@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import prod
+from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
 from energysim.kernels import IntArray
-from energysim.mapping.hierarchy.images import ImageAxis
-from energysim.mapping.hierarchy.loops import PlacedLoop
-from energysim.mapping.hierarchy.states import Floats
+from energysim.mapping.hierarchy.keys import distinct
+from energysim.mapping.hierarchy.windows_table import Group, Sweep, TiledAxis
 from energysim.mapping.rules import Rules
 from energysim.workload import LoopNest
 
-__all__ = ["ImageTable"]
+__all__ = ["GROUP", "SWEEPS", "TILE", "ImageTable"]
+
+#: Columns of a tile (P, Q, R, S), and of one axis of copies (P, Q, R, S trips, then steps).
+TILE, GROUP = 4, 8
+#: Dimension along which tiles overlap, by number.
+SWEEPS = ("", "P", "Q", "R", "S")
 
 
 class ImageTable:
@@ -28,83 +33,102 @@ class ImageTable:
 
     def __init__(self, nest: LoopNest, rules: Rules) -> None:
         self._axes = (nest.rows, nest.cols)
+        self._alike = nest.rows == nest.cols
         self._rules = rules
-        self._images: dict[tuple[int, int, int], ImageAxis] = {}
-        self._largest: dict[tuple[int, int, int], int] = {}
-        self._moved: dict[tuple[int, int, int, str, int, int], int] = {}
+        self._tiled: dict[tuple[int, int, int], TiledAxis] = {}
+        self._moved: dict[tuple[object, ...], int] = {}
 
-    def _image(self, which: int, outputs: int, taps: int) -> ImageAxis:
-        key = (0 if self._axes[0] == self._axes[1] else which, outputs, taps)
-        if key not in self._images:
-            self._images[key] = ImageAxis(self._axes[which], ("P", "R"), (outputs, taps), self._rules)
-        return self._images[key]
+    def _of(self, which: int, outputs: int, taps: int) -> TiledAxis:
+        key = (0 if self._alike else which, outputs, taps)
+        if key not in self._tiled:
+            self._tiled[key] = TiledAxis(self._axes[which], outputs, taps, self._rules)
+        return self._tiled[key]
 
-    def one(self, which: int, outputs: int, taps: int, sweep: str = "", step: int = 1, trips: int = 1) -> int:
-        """Positions of one axis that all tiles get; ``sweep`` is ``"P"``, ``"R"`` or nothing."""
-        axis = self._axes[which]
-        key = (0 if self._axes[0] == self._axes[1] else which, outputs, taps, sweep, step, trips)
+    def one(
+        self, which: int, outputs: int, taps: int, groups: tuple[Group, ...] = (), sweep: Sweep = ()
+    ) -> int:
+        """Positions of one axis that all tiles get."""
+        key = (0 if self._alike else which, outputs, taps, groups, sweep)
         if key not in self._moved:
-            along = PlacedLoop(0, sweep, trips, step, False) if sweep else None
-            loops = [along] if along else []
-            for dim, tile, size in (("P", outputs, axis.outputs), ("R", taps, axis.window)):
-                if dim == sweep:
-                    loops.append(PlacedLoop(0, dim, step // tile, tile, False))
-                    loops.append(PlacedLoop(0, dim, size // (step * trips), step * trips, False))
-                else:
-                    loops.append(PlacedLoop(0, dim, size // tile, tile, False))
-            self._moved[key] = self._image(which, outputs, taps).moved(loops, [], along)
+            self._moved[key] = self._of(which, outputs, taps).moved(groups, sweep)
         return self._moved[key]
 
-    def largest(self, which: int, outputs: int, taps: int) -> int:
-        """Positions of the tile that needs most."""
-        axis = self._axes[which]
-        key = (0 if self._axes[0] == self._axes[1] else which, outputs, taps)
-        if key not in self._largest:
-            grid = [
-                PlacedLoop(0, "P", axis.outputs // outputs, outputs, False),
-                PlacedLoop(0, "R", axis.window // taps, taps, False),
-            ]
-            self._largest[key] = self._image(which, outputs, taps).largest(grid)
-        return self._largest[key]
+    def planes(self, shapes: IntArray, sweep: str, steps: IntArray, trips: IntArray) -> IntArray:
+        """Positions of a plane that all tiles get, kept along a sweep or not.
 
-    def planes(self, tiles: IntArray, sweep: str, steps: IntArray, trips: IntArray) -> Floats:
-        """Positions of a plane that all tiles of (P, Q, R, S) get, kept along a sweep or not."""
-        result = np.ones(len(tiles))
-        for which, dims in ((0, "PR"), (1, "QS")):
-            name = "" if not sweep or sweep not in dims else "PR"[dims.index(sweep)]
-            columns = [tiles[:, which], tiles[:, which + 2], *((steps, trips) if name else ())]
-            result *= _looked_up(columns, lambda p, r, *s, a=which, n=name: self.one(a, p, r, n, *s))
+        Parameters
+        ----------
+        shapes : int64 array (n, 4 + 8 a)
+            P, Q, R, S of the tiles, then trips and steps over them along each of a axes whose
+            copies get a position together.
+        sweep : {"", "P", "Q", "R", "S"}
+        steps, trips : int64 arrays (n,)
+            Of the loop along which tiles overlap.
+        """
+        result = np.ones(len(shapes), dtype=np.int64)
+        for which, pair in ((0, (0, 2)), (1, (1, 3))):
+            columns = [shapes[:, pair[0]], shapes[:, pair[1]]]
+            for first in range(TILE, shapes.shape[1], GROUP):
+                for at in pair:
+                    columns += [shapes[:, first + at], shapes[:, first + 4 + at]]
+            over = sweep in ("R", "S")
+            own = bool(sweep) and SWEEPS.index(sweep) - 1 in pair
+            if own:
+                columns += [steps, trips]
+
+            def value(
+                outputs: int, taps: int, *rest: int, which: int = which, own: bool = own, over: bool = over
+            ) -> int:
+                along: Sweep = (over, rest[-2], rest[-1]) if own else ()
+                flat = rest[:-2] if own else rest
+                groups = tuple(
+                    (flat[i], flat[i + 1], flat[i + 2], flat[i + 3]) for i in range(0, len(flat), 4)
+                )
+                return self.one(which, outputs, taps, groups, along)
+
+            result *= looked_up(columns, value)
         return result
 
-    def fullest(self, tiles: IntArray) -> Floats:
+    def swept(self, shapes: IntArray, sweeps: IntArray) -> IntArray:
+        """As :meth:`planes`, each row with its own sweep: (number in :data:`SWEEPS`, step, trips)."""
+        result = np.zeros(len(shapes), dtype=np.int64)
+        for number, sweep in enumerate(SWEEPS):
+            rows = np.flatnonzero(sweeps[:, 0] == number)
+            if len(rows):
+                result[rows] = self.planes(shapes[rows], sweep, sweeps[rows, 1], sweeps[rows, 2])
+        return result
+
+    def fullest(self, tiles: IntArray) -> IntArray:
         """Positions of a plane that the fullest tile of (P, Q, R, S) needs."""
-        result = np.ones(len(tiles))
+        result = np.ones(len(tiles), dtype=np.int64)
         for which in (0, 1):
             columns = [tiles[:, which], tiles[:, which + 2]]
-            result *= _looked_up(columns, lambda p, r, a=which: self.largest(a, p, r))
+            result *= looked_up(columns, lambda p, r, a=which: self._of(a, p, r).largest)
         return result
 
+    @cached_property
+    def touched(self) -> int:
+        """Positions of a plane that windows touch: what no mapping fetches less of.
 
-def _looked_up(columns: Sequence[IntArray], value: Callable[..., int]) -> Floats:
+        Gaps between them do not count: small tiles need not fetch them.
+        """
+        plain = self if self._rules.untouched == "skipped" else self._gapless
+        rows, cols = self._axes
+        return plain.one(0, rows.outputs, rows.window) * plain.one(1, cols.outputs, cols.window)
+
+    @cached_property
+    def _gapless(self) -> ImageTable:
+        found = ImageTable.__new__(ImageTable)
+        found._axes, found._alike = self._axes, self._alike
+        found._rules = replace(self._rules, untouched="skipped")
+        found._tiled, found._moved = {}, {}
+        return found
+
+
+def looked_up(columns: Sequence[IntArray], value: Callable[..., int]) -> IntArray:
     """Apply a function of whole numbers once to each combination that occurs."""
-    key = np.zeros(len(columns[0]), dtype=np.int64)
-    bases = [int(column.max(initial=0)) + 1 for column in columns]
-    for column, base in zip(columns, bases, strict=True):
-        key = key * base + column
-    most = prod(bases)
-    if most <= 1 << 20:  # no sorting needed
-        table = np.full(most, -1.0)
-        table[key] = 0.0
-        keys = np.flatnonzero(table == 0.0)
-        table[keys] = [value(*_digits(int(k), bases)) for k in keys]
-        return np.asarray(table[key])
-    keys, place = np.unique(key, return_inverse=True)
-    return np.array([value(*_digits(int(k), bases)) for k in keys], dtype=np.float64)[place.reshape(-1)]
-
-
-def _digits(key: int, bases: Sequence[int]) -> tuple[int, ...]:
-    digits = []
-    for base in reversed(bases):
-        key, digit = divmod(key, base)
-        digits.append(digit)
-    return tuple(reversed(digits))
+    if not len(columns[0]):
+        return np.zeros(0, dtype=np.int64)
+    first, group = distinct(columns)
+    rows = np.stack([column[first] for column in columns], axis=1).tolist()
+    return np.array([value(*row) for row in rows], dtype=np.int64)[group]

@@ -8,14 +8,15 @@ The size counts mappings that do not fit as well: it is the space before anythin
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
+from itertools import permutations, product
 from math import comb, factorial, prod
 
 from energysim.hardware.hierarchy import TENSORS, Hierarchy, TemporalLevel
 from energysim.mapping.hierarchy.loops import sizes
+from energysim.mapping.hierarchy.mapping import Loop, Mapping
 from energysim.workload import LoopNest
 
-__all__ = ["bypasses", "divisors", "factorisations", "space_size"]
+__all__ = ["all_mappings", "bypasses", "divisors", "factorisations", "space_size"]
 
 
 def divisors(number: int) -> list[int]:
@@ -72,3 +73,41 @@ def space_size(hierarchy: Hierarchy, nest: LoopNest) -> int:
         if isinstance(node, TemporalLevel)
     )
     return tilings * orders * sum(1 for _ in bypasses(hierarchy))
+
+
+def all_mappings(hierarchy: Hierarchy, nest: LoopNest) -> Iterator[Mapping]:
+    """All mappings of the space, one by one, those that do not fit included.
+
+    Loops of one trip have no order: there are fewer mappings than :func:`space_size` counts.
+    """
+    slots = [[node.name for node in hierarchy.nodes if dim in node.loops] for dim in sizes(nest)]
+    ways = [list(_ways(size, len(names))) for size, names in zip(sizes(nest).values(), slots, strict=True)]
+    for factors in product(*ways):
+        blocks: dict[str, list[Loop]] = {node.name: [] for node in hierarchy.nodes}
+        for dim, names, trips in zip(sizes(nest), slots, factors, strict=True):
+            for name, n in zip(names, trips, strict=True):
+                if n > 1:
+                    blocks[name].append(Loop(dim, n))
+        if any(prod(loop.trips for loop in blocks[axis.name]) > axis.size for axis in hierarchy.axes):
+            continue
+        orders = [
+            list(permutations(blocks[node.name]))
+            if isinstance(node, TemporalLevel)
+            else [tuple(blocks[node.name])]
+            for node in hierarchy.nodes
+        ]
+        for order in product(*orders):
+            named = tuple(zip((node.name for node in hierarchy.nodes), order, strict=True))
+            for bypass in bypasses(hierarchy):
+                yield Mapping(named, bypass)
+
+
+def _ways(number: int, slots: int) -> Iterator[tuple[int, ...]]:
+    """All ways to write a number as a product of so many factors."""
+    if slots < 2:
+        if slots or number == 1:
+            yield (number,) * slots
+        return
+    for first in divisors(number):
+        for rest in _ways(number // first, slots - 1):
+            yield (first, *rest)
