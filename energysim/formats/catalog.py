@@ -17,10 +17,12 @@ FORMATS = Registry(
     group="energysim.formats",
     builtin={
         "bitmap": "energysim.formats.bitmap:BitmapFormat",
+        "blocks": "energysim.formats.blocks:BlockFormat",
         "coo": "energysim.formats.coo:CooFormat",
         "csr": "energysim.formats.csr:CsrFormat",
         "dense": "energysim.formats.dense:DenseFormat",
         "index": "energysim.formats.index:IndexFormat",
+        "nm": "energysim.formats.nm:NMFormat",
         "pattern": "energysim.formats.pattern:PatternFormat",
         "periodic": "energysim.formats.periodic:PeriodicFormat",
         "rlc": "energysim.formats.rlc:RlcFormat",

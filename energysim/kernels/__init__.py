@@ -5,6 +5,7 @@ from energysim.kernels.dense import DenseKernel
 from energysim.kernels.mask import MaskKernel, random_support
 from energysim.kernels.periodic import PeriodicKernel
 from energysim.kernels.stored import StoredKernel
+from energysim.kernels.thinned import block_support, cheapest_support, group_support, random_costs
 
 __all__ = [
     "DenseKernel",
@@ -16,5 +17,9 @@ __all__ = [
     "PeriodicKernel",
     "StoredKernel",
     "WeightShape",
+    "block_support",
+    "cheapest_support",
+    "group_support",
+    "random_costs",
     "random_support",
 ]

@@ -7,13 +7,13 @@ E3 has only its own reference; E4 is a matter of training or scheduling.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from energysim.errors import SchemeError
 from energysim.extra import Extra, Table
-from energysim.graph import LayerGraph, Node
+from energysim.graph import LayerGraph, Linear, Node
 from energysim.kernels import Kernel, WeightShape
 from energysim.schemes.block import Block, Recipe
 from energysim.schemes.layers import Layer, layers, usual_refusal, weighted_nodes
@@ -115,6 +115,23 @@ class Scheme(ABC):
     @abstractmethod
     def __str__(self) -> str:
         """Return the text that is parsed back into an equal scheme."""
+
+    @property
+    def wants_weights(self) -> bool:
+        """Whether it looks at weights, and has none yet."""
+        return False
+
+    def with_weights(self, weights: Mapping[str, Any], width: Callable[[str], int]) -> Scheme:
+        """Return the scheme with the weights it looks at.
+
+        Parameters
+        ----------
+        weights : mapping of str to array
+            By name (``conv1.weight``).
+        width : function
+            Layer -> bits of a stored weight.
+        """
+        return self
 
     @abstractmethod
     def apply(self, graph: LayerGraph, only: Collection[str] | None = None) -> Rewrite:
@@ -226,4 +243,5 @@ class StructuralScheme(RewritingScheme):
             return "every position would be kept"
         if kernel.nonzeros == 0:
             return "no weight would be left"
-        return Block(layer).end(replace(layer.conv, kernel=kernel), layer.input)
+        op = layer.op if isinstance(layer.op, Linear) else layer.conv
+        return Block(layer).end(replace(op, kernel=kernel), layer.input)

@@ -22,7 +22,7 @@ def wants_weights(scheme: Scheme) -> bool:
         return any(wants_weights(part) for _, part in scheme.rules)
     if isinstance(scheme, Composed):
         return any(wants_weights(part) for part in scheme.parts)
-    return isinstance(scheme, Auto) and scheme.weights is None
+    return scheme.wants_weights or (isinstance(scheme, Auto) and scheme.weights is None)
 
 
 def bound(scheme: Scheme, weights: Mapping[str, NDArray[Any]], width: Callable[[str], int]) -> Scheme:
@@ -42,4 +42,6 @@ def bound(scheme: Scheme, weights: Mapping[str, NDArray[Any]], width: Callable[[
         return Rules(tuple((glob, bound(part, weights, width)) for glob, part in scheme.rules))
     if isinstance(scheme, Composed):
         return Composed(tuple(bound(part, weights, width) for part in scheme.parts))
-    return replace(scheme, weights=weights, width=width) if isinstance(scheme, Auto) else scheme
+    if isinstance(scheme, Auto):
+        return replace(scheme, weights=weights, width=width)
+    return scheme.with_weights(weights, width)

@@ -20,10 +20,13 @@ SCHEMES = Registry(
     "energysim.schemes",
     {
         "auto": "energysim.schemes.auto:KIND",
+        "block": "energysim.schemes.block_sparse:KIND",
         "dense": "energysim.schemes.dense:KIND",
+        "nm": "energysim.schemes.nm:KIND",
         "psc": "energysim.schemes.psc:KIND",
         "psconv": "energysim.schemes.psconv:KIND",
         "shift": "energysim.schemes.shift:KIND",
+        "unstructured": "energysim.schemes.unstructured:KIND",
     },
 )
 

@@ -60,7 +60,7 @@ class Layer:
     @property
     def has_kernel(self) -> bool:
         """Whether some of its weights do not exist."""
-        return isinstance(self.op, Conv2d) and not self.op.layout((self.input_shape,)).is_dense
+        return isinstance(self.op, Conv2d | Linear) and not self.op.layout((self.input_shape,)).is_dense
 
 
 def layers(graph: LayerGraph) -> Iterator[Layer]:
@@ -95,7 +95,9 @@ def usual_refusal(layer: Layer, *, points: bool = False, linear: bool = False) -
         Whether the scheme takes 1x1 windows, and linear layers.
     """
     if isinstance(layer.op, Linear):
-        return None if linear else "linear layer"
+        if not linear:
+            return "linear layer"
+        return "has a sparse kernel already" if layer.has_kernel else None
     if not isinstance(layer.op, Conv2d):
         return "transposed convolution"
     if layer.first:

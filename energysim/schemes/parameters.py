@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
+from fractions import Fraction
 
 from energysim.errors import SchemeError, near_miss
 from energysim.hardware.quantities import show
 
-__all__ = ["check_range", "check_windows", "integer", "read_parameters"]
+__all__ = ["check_range", "check_windows", "fraction", "fraction_text", "integer", "read_parameters"]
 
 _WINDOWS = ("3x3", "all")
 
@@ -69,3 +71,21 @@ def check_windows(scheme: str, value: str) -> None:
             f"windows of scheme {scheme!r} is {' or '.join(_WINDOWS)}, not {show(value)}"
             f"{near_miss(str(value), _WINDOWS)}"
         )
+
+
+def fraction(scheme: str, key: str, text: str) -> Fraction:
+    """Return an exact number written as a decimal or as n/d; raise SchemeError for anything else."""
+    if re.fullmatch(r"[0-9]{1,9}/[0-9]{1,9}", text) and int(text.partition("/")[2]):
+        return Fraction(text)
+    if re.fullmatch(r"[0-9]{0,9}\.?[0-9]{0,12}", text) and text not in ("", "."):
+        return Fraction(Decimal(text))
+    raise SchemeError(f"{key} of scheme {scheme!r} is a number such as 0.25 or 1/4, not {show(text)}")
+
+
+def fraction_text(value: Fraction) -> str:
+    """Return a number as :func:`fraction` reads it back: a decimal if it has one of few places."""
+    for places in range(13):
+        if (value * 10**places).denominator == 1:
+            digits = str(int(value * 10**places)).rjust(places + 1, "0")
+            return f"{digits[:-places]}.{digits[-places:]}" if places else digits
+    return f"{value.numerator}/{value.denominator}"

@@ -141,7 +141,7 @@ def stored_bits(report: Report, scheme: str) -> int:
 
 
 def never_more(schemes: list[str], graph: LayerGraph) -> None:
-    """Assert that each of these, ordered from least to most compression, stores no more than the one before."""
+    """Assert that each of these stores no more than the one before: from least to most compression."""
     report = estimate(graph, schemes)
     sizes = [stored_bits(report, scheme) for scheme in schemes]
     assert sizes == sorted(sizes, reverse=True), dict(zip(schemes, sizes, strict=True))
