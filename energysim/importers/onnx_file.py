@@ -138,7 +138,7 @@ class OnnxFile:
         try:
             whole = self._package.TensorProto.FromString(bytes(self._data[payload.start : payload.stop]))
             array = np.asarray(self._package.numpy_helper.to_array(whole))
-            return np.ascontiguousarray(array.astype(element.dtype).reshape(shape))
+            return array.astype(element.dtype, order="C").reshape(shape)
         except Exception as error:  # values that do not fit their type or shape
             detail = " ".join(str(error).split())
             raise ModelError(f"{self.label}: tensor {name!r} cannot be read: {detail}") from None
@@ -321,6 +321,6 @@ def _decoded(data: bytes, shape: tuple[int, ...], element: Element) -> Array:
     number = next(n for n, e in ELEMENTS.items() if e is element)
     whole = onnx.TensorProto(data_type=number, dims=shape, raw_data=data)
     try:
-        return np.ascontiguousarray(onnx.numpy_helper.to_array(whole).astype(element.dtype))
+        return np.asarray(onnx.numpy_helper.to_array(whole)).astype(element.dtype, order="C")
     except Exception as error:
         raise EnergysimError(f"raw data of {element.name} cannot be read: {error}") from None

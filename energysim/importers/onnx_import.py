@@ -46,7 +46,7 @@ class FileWeights(Mapping[str, Array]):
     def __getitem__(self, name: str) -> Array:
         constant = self._parameters[name]
         try:
-            array = np.ascontiguousarray(constant.load(), dtype=np.float32)
+            array = np.require(constant.load(), np.float32, "C")
         except EnergysimError:
             raise
         except (ValueError, IndexError, TypeError, OverflowError, ZeroDivisionError) as error:

@@ -84,12 +84,22 @@ class _Rewriter:
     def shape(self, tensor: str) -> tuple[int, ...]:
         return self.sheet.shapes[tensor]
 
-    def put(self, number: int, op: Operator, *inputs: str, name: str = "") -> bool:
-        """Let a node compute its output as another operator; under another name if one is given."""
+    def put(
+        self, number: int, op: Operator, *inputs: str, name: str = "", instead: Node | None = None
+    ) -> bool:
+        """Let a node compute its output as another operator.
+
+        It keeps its name, unless one is given, or a node in whose place it stands.
+        """
         node = self.nodes[number]
         assert node is not None
         outputs = node.outputs
-        if name and name != node.name:
+        if instead is not None:
+            self.nodes[self.made[instead.outputs[0]]] = None
+            self.made[instead.name] = number
+            self.rename(outputs[0], instead.name)
+            outputs = instead.outputs
+        elif name and name != node.name:
             name = self.sheet.name(name)
             self.sheet.shapes[name] = self.shape(outputs[0])
             self.made[name] = number
@@ -297,9 +307,8 @@ def _scaled_norm(rewriter: _Rewriter, node: Node, number: int) -> bool:
             if any(s[-1] != size or math.prod(s) != size for s in (weight[1], bias[1])):
                 continue
             parameters = rewriter.sheet.parameters
-            origin = parameters[weight[0]].name
-            name = origin.removesuffix(".weight") if origin.endswith(".weight") else ""
-            rewriter.put(number, replace(norm.op, affine=True), rewriter.inputs(norm)[0], name=name)
+            instead = scaled if rewriter.only_reader(product) else None
+            rewriter.put(number, replace(norm.op, affine=True), rewriter.inputs(norm)[0], instead=instead)
             made = rewriter.nodes[number]
             assert made is not None
             for suffix, (key, _) in (("weight", weight), ("bias", bias)):
@@ -312,13 +321,24 @@ def _flat(array: Array) -> Array:
     return array.reshape(-1)
 
 
+def _layer(rewriter: _Rewriter, tensor: str) -> Node | None:
+    """What made a tensor; of the view of a linear layer over several axes, the layer."""
+    node = rewriter.producer(tensor)
+    if node is None or not isinstance(node.op, Reshape):
+        return node
+    (source,) = rewriter.inputs(node)
+    inner = rewriter.producer(source)
+    same = rewriter.shape(source)[-1] == rewriter.shape(tensor)[-1] and rewriter.only_reader(source)
+    return inner if inner is not None and isinstance(inner.op, Linear) and same else None
+
+
 def _bias(rewriter: _Rewriter, node: Node, number: int) -> bool:
     """A constant per output, added behind a layer without a bias, is its bias."""
     if not isinstance(node.op, Add) or len(node.inputs) != 2:
         return False
     a, b = rewriter.inputs(node)
     for tensor, other in ((a, b), (b, a)):
-        layer, constant = rewriter.producer(tensor), rewriter.constant(other)
+        layer, constant = _layer(rewriter, tensor), rewriter.constant(other)
         if layer is None or constant is None or not isinstance(layer.op, Linear | Conv2d) or layer.op.bias:
             continue
         shape = rewriter.shape(tensor)
@@ -328,7 +348,7 @@ def _bias(rewriter: _Rewriter, node: Node, number: int) -> bool:
             continue
         parameters = rewriter.sheet.parameters
         parameters[f"{layer.name}.bias"] = parameters[constant[0]].derived((shape[axis],), _flat)
-        place = rewriter.made[tensor]
+        place = rewriter.made[layer.outputs[0]]
         rewriter.nodes[place] = replace(layer, op=replace(layer.op, bias=True))
         rewriter.nodes[number] = None
         rewriter.rename(node.outputs[0], tensor)

@@ -23,7 +23,7 @@ from energysim.graph import (
     MatMul,
     Pad,
 )
-from energysim.graph.shapes import Pads, Pair, text
+from energysim.graph.shapes import Pads, Pair, product, text
 from energysim.importers.onnx_calls import Call
 from energysim.importers.onnx_sheet import Known, Lower, Site, UnsupportedError, Value
 from energysim.importers.onnx_values import Array, Constant
@@ -213,11 +213,14 @@ def _without_pads(call: Call) -> Call:
 def linear(site: Site, tensor: str, weight: Constant, bias: Constant | None) -> str:
     """Add a fully connected layer with weights (F, M), as MatMul has them, on the last axis."""
     features, outputs = weight.shape
-    if site.shape(tensor)[-1] != features:
-        raise GraphError(f"weights of {weight.text} for {site.shape(tensor)[-1]} features")
-    made = site.one(Linear(outputs, bias is not None), tensor)
+    shape = site.shape(tensor)
+    if shape[-1] != features:
+        raise GraphError(f"weights of {weight.text} for {shape[-1]} features")
+    # A layer takes vectors or one sequence of them: several axes are one, seen through views.
+    flat = tensor if len(shape) <= 3 else site.view(tensor, (product(shape[1:-1]), features))
+    made = site.one(Linear(outputs, bias is not None), flat)
     _set(site, made, weight.derived((outputs, features), np.transpose), bias)
-    return made
+    return site.view(made, (*shape[1:-1], outputs))
 
 
 def matmul(site: Site) -> list[Known]:
