@@ -8,7 +8,8 @@ Nothing is removed: a layer gets a kernel that holds all of its nonzeros, and a 
 
 Each candidate is measured in every lossless storage format at the layer's width, and the smallest is
 taken; of equal ones the periodic table, then the format that comes first by name. The runner-up is named
-in the report. A layer without zeros stays dense. First convolutions, 1x1 windows, depthwise and linear
+in the report. A layer without zeros stays dense, and so does one with so few that no format is smaller than
+the dense one. First convolutions, 1x1 windows, depthwise and linear
 layers are looked at like all others.
 """
 
@@ -109,6 +110,9 @@ def _changed(
     period = find_period(support)
     kernel = None if period is None or period.outside else period.kernel(shape)
     best, *others = rank_formats(support, kernel, width(node.name))
+    if best.format == "dense":
+        zeros = support.mask.size - support.nonzeros
+        return f"too few zeros ({zeros:,} of {support.mask.size:,}) for anything but dense storage"
     found = "nonzeros"
     if period is not None and isinstance(best.kernel, PeriodicKernel):
         found = in_periods(period, scheme_of(best.kernel, period.repeated)).partition(" (")[0]
