@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from energysim.cost import COST_MODELS, CostModel, LayerCost, Setting
 from energysim.densities import ZerosSource, apply_zeros, read_zeros
@@ -31,10 +32,12 @@ from energysim.graph.shapes import text as shape_text
 from energysim.hardware import Hardware, load_hardware
 from energysim.kernels import StoredKernel
 from energysim.mapping import Rules
+from energysim.mapping.hierarchy.mapping import MappingError
 from energysim.model_weights import WeightsSource, weights_of
 from energysim.placing import Placed
 from energysim.report import AccessRow, LayerRow, Report, Run
-from energysim.schemes import Origin, Rewrite, Scheme, parse_schemes
+from energysim.schemes import Origin, Rewrite, Scheme, need_all_changed, parse_schemes
+from energysim.schemes.family import expanded, why_nothing
 from energysim.setting import one_of, read_setting, setup_of
 from energysim.widths import Bits, Widths, read_bits
 from energysim.workload import MacWorkload, StreamWorkload, Workload, lower
@@ -69,6 +72,9 @@ def estimate(
     cost_model: str | None = None,
     allow_unknown: bool = False,
     weights: WeightsSource | None = None,
+    mapping: str | Path | Mapping[str, Any] | None = None,
+    search_seconds: float | None = None,
+    strict: bool = False,
 ) -> Report:
     """Estimate a network on a piece of hardware, the dense form first, then each scheme.
 
@@ -77,7 +83,8 @@ def estimate(
     model : str, Path or LayerGraph
         Zoo name, builder file, ONNX file or graph.
     sparsity : str, Scheme or several
-        Schemes to estimate beside the dense form, e.g. ``"psconv"`` or ``"dense,psconv:PSD1_P16"``.
+        Schemes to estimate beside the dense form, e.g. ``"psconv"`` or ``"dense,psconv:PSD1_P16"``;
+        ``"all"``: every scheme that applies, the others are listed with the reason.
     hardware : str, Path or Hardware
         Name or file of a specification.
     input : sequence of int, or mapping of str to sequence of int, optional
@@ -102,6 +109,14 @@ def estimate(
         Whether operators of unknown cost are left out (and listed) instead of an error.
     weights : str, Path or mapping of str to array, optional
         What the scheme ``auto`` looks at; by default the weights that come with the model.
+    mapping : str, Path or mapping of str to Mapping, optional
+        Mappings of layers by name, or a file of them (cost model ``hierarchy``); the mappings of all
+        other layers are searched.
+    search_seconds : float, optional
+        Time for the search of one layer's mapping (cost model ``hierarchy``). When it is over the best
+        that is known is taken, with how much a better one could save.
+    strict : bool
+        Whether a layer that a scheme, or the rule for it, leaves as it is is an error.
 
     Returns
     -------
@@ -115,20 +130,58 @@ def estimate(
     graph = load_model(model, input, classes, batch, allow_unknown)
     zeros = () if activations is None else read_zeros(activations)
     graph = apply_zeros(graph, zeros) if zeros else graph
-    schemes = parse_schemes(sparsity)
+    schemes, optional, skipped = expanded(parse_schemes(sparsity))
     spec = hardware if isinstance(hardware, Hardware) else load_hardware(hardware)
     widths = read_bits(bits)
     widths.check(graph)
     setting = read_setting(spec, objective, rules, widths, format_weights, format_activations)
     one_of("fusion", fusion, FUSIONS)
     name = cost_model or spec.cost_model
-    walker = _Walker(COST_MODELS.get(name)(), setting, fusion, allow_unknown, widths)
+    walker = _Walker(_cost_model(name, graph, mapping, search_seconds), setting, fusion, allow_unknown, widths, strict)
     schemes = _with_weights(schemes, graph, model, weights, widths, setting)
     (reference,) = parse_schemes("dense")
     chosen = [reference, *(s for s in dict.fromkeys(schemes) if s != reference)]
-    runs = tuple(walker.run(scheme, graph) for scheme in chosen)
+    runs: list[Run] = []
+    for scheme in chosen:
+        found = _run_or_reason(walker, scheme, graph) if scheme in optional else walker.run(scheme, graph)
+        if isinstance(found, Run):
+            runs.append(found)
+        else:
+            skipped = (*skipped, (str(scheme), found))
     setup = setup_of(graph, setting, name, fusion, zeros, widths, walker.datapaths)
-    return Report(setup, runs)
+    return Report(setup, tuple(runs), skipped)
+
+
+def _run_or_reason(walker: _Walker, scheme: Scheme, graph: LayerGraph) -> Run | str:
+    """The estimate of a scheme, or why there is none."""
+    try:
+        found = walker.run(scheme, graph)
+    except EnergysimError as error:
+        return str(error)
+    if any(row.scheme != "dense" for row in found.layers):
+        return found
+    return why_nothing(reason for _, reason in found.left_dense)
+
+
+def _cost_model(
+    name: str,
+    graph: LayerGraph,
+    mapping: str | Path | Mapping[str, Any] | None,
+    search_seconds: float | None,
+) -> CostModel:
+    """The cost model, with mappings and a time limit if any are given."""
+    kind = COST_MODELS.get(name)
+    if mapping is None and search_seconds is None:
+        model: CostModel = kind()
+        return model
+    if not hasattr(kind, "for_graph"):
+        raise UsageError(
+            f"the cost model {name!r} takes neither mappings nor a time for their search; 'hierarchy' does"
+        )
+    if search_seconds is not None and not 0 <= search_seconds < float("inf"):
+        raise UsageError(f"the seconds for a search are zero or more, not {search_seconds}")
+    given: CostModel = kind.for_graph(graph, mapping or {}, search_seconds)
+    return given
 
 
 def _with_weights(
@@ -158,10 +211,16 @@ class _Walker:
     """Walks graphs under one setting; equal workloads are evaluated once."""
 
     def __init__(
-        self, model: CostModel, setting: Setting, fusion: str, allow_unknown: bool, widths: Widths
+        self,
+        model: CostModel,
+        setting: Setting,
+        fusion: str,
+        allow_unknown: bool,
+        widths: Widths,
+        strict: bool = False,
     ) -> None:
         self.model, self.setting, self.fusion, self.allow_unknown = model, setting, fusion, allow_unknown
-        self.widths = widths
+        self.widths, self.strict = widths, strict
         self._known: dict[tuple[Workload, int, int], LayerCost] = {}
         self._datapaths: dict[tuple[int, int, int], None] = {}
 
@@ -176,6 +235,8 @@ class _Walker:
             rewrite = scheme.apply(graph)
         except MemoryError:
             raise SchemeError(f"{scheme} needs more memory than there is for {graph.name!r}") from None
+        if self.strict:
+            need_all_changed(scheme, rewrite)
         original = graph
         graph, fused = self._with_widths(rewrite)
         apart = fuse(graph, "split", rewrite.internal) if fused.in_step and rewrite.internal else fused
@@ -237,7 +298,7 @@ class _Walker:
                 (self._known[key],) = self.model.evaluate((work,), setting)
                 if isinstance(work, MacWorkload):
                     self._datapaths[_datapath(work, setting)] = None
-            except (CapacityError, SpecError) as error:
+            except (CapacityError, MappingError, SpecError) as error:
                 where = f"layer {node!r} on {setting.hardware.name!r}"
                 raise type(error)(f"{where}: {error}") from None
             except (OverflowError, MemoryError) as error:
@@ -328,6 +389,9 @@ def _row(
         mapping=cost.mapping,
         mappings=cost.mappings,
         optimal=cost.optimal,
+        gap=cost.gap,
+        searched=", ".join(f"{count} {what.replace('_', ' ')}" for what, count in cost.searched),
+        stall_cycles=cost.stall_cycles,
     )
 
 

@@ -46,10 +46,13 @@ def hardware() -> None:
 @command.command("schemes")
 def schemes() -> None:
     """List schemes, built in and from plug-ins."""
-    from energysim.schemes import SCHEMES
+    from energysim.schemes import SCHEMES, kind_of
 
-    rows = [[info.name, info.origin, info.version] for info in SCHEMES.list()]
-    _print(rows, ["scheme", "origin", "version"])
+    rows = [
+        [info.name, (kind := kind_of(info.name)).summary, " ".join(kind.family), info.origin, info.version]
+        for info in SCHEMES.list()
+    ]
+    _print(rows, ["scheme", "description", "family", "origin", "version"])
 
 
 @command.command("formats")

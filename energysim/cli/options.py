@@ -77,7 +77,7 @@ network_options = _stack(
         "fusion",
         default="epilogue",
         show_default=True,
-        help="What runs in place: epilogue, pool, none.",
+        help="What runs in place: epilogue, pool, split, none.",
     ),
     click.option("--cost-model", metavar="NAME", help="By default the one the hardware is written for."),
     click.option("--allow-unknown", is_flag=True, help="Leave operators of unknown cost out, and say so."),
@@ -91,6 +91,7 @@ estimate_options = _stack(
         metavar="FILE",
         help="For the scheme auto: .npz or safetensors file; by default those that come with the model.",
     ),
+    click.option("--strict", is_flag=True, help="A layer that a scheme leaves as it is is an error."),
 )
 
 run_options = _stack(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from energysim.report.report import Report
 
-__all__ = ["QUANTITIES", "frame", "records", "render"]
+__all__ = ["QUANTITIES", "check_column", "frame", "in_order", "records", "render"]
 
 #: Quantity -> its exact value; energies in attojoules.
 QUANTITIES: dict[str, Callable[[Totals], int]] = {
@@ -42,6 +43,16 @@ QUANTITIES: dict[str, Callable[[Totals], int]] = {
     "unfused_energy_pj": lambda t: t.unfused_energy_aj,
 }
 
+#: Quantity -> heading and unit of the table for people, where some scheme has any of it.
+_MORE = {
+    "float_macs": ("in floating point", ""),
+    "additions": ("additions only", ""),
+    "gathers": ("gathered", ""),
+    "expansion_macs": ("expansion", ""),
+    "load_bits": ("DRAM at load", "bit"),
+    "unfused_dram_bits": ("DRAM unfused", "bit"),
+    "unfused_energy_pj": ("energy unfused", "J"),
+}
 #: Quantity -> heading and unit of the table for people.
 _SHOWN = {
     "macs": ("MACs", ""),
@@ -55,6 +66,7 @@ _SHOWN = {
 _GROUPS: dict[str, Callable[[LayerRow], str]] = {
     "layer": lambda row: row.origin,
     "part": lambda row: row.part,
+    "network": lambda row: "all",
 }
 
 
@@ -64,7 +76,9 @@ def _sums(report: Report, by: str) -> list[tuple[str, list[Totals]]]:
         raise UsageError(f"compare by {by!r}{near_miss(by, _GROUPS)} ({', '.join(_GROUPS)})")
     runs = [grouped(run, _GROUPS[by]) for run in report.runs]
     nothing = totals(report.runs[0], lambda row: False)
-    if by == "layer":
+    if by == "network":
+        names = []
+    elif by == "layer":
         names = list(dict.fromkeys(name for run in runs for name in run))
     else:
         names = [part for part in PARTS if any(part in run for run in runs)]
@@ -81,7 +95,7 @@ def records(report: Report, by: str = "part", reference: str | None = None) -> l
     first = report.schemes.index(report.run(reference).scheme) if reference else 0
     found = []
     rows = _sums(report, by)
-    for name, sums in rows if by == "part" else rows[:-1]:  # a layer may be called "all"
+    for name, sums in rows[:-1] if by == "layer" else rows:  # a layer may be called "all"
         for scheme, one in zip(report.schemes, sums, strict=True):
             record: dict[str, Any] = {by: name, "scheme": scheme}
             for quantity, value in QUANTITIES.items():
@@ -113,6 +127,7 @@ def render(report: Report, form: str, by: str = "part") -> str:
             "reference": report.schemes[0],
             "batch": setup.batch,
             "rows": records(report, by),
+            "skipped": [list(item) for item in report.skipped],
         }
         return "".join(dump(data)) + "\n"
     if form == "csv":
@@ -125,9 +140,51 @@ def render(report: Report, form: str, by: str = "part") -> str:
         f"factors against {report.schemes[0]}; weights with their side tables"
     )
     columns, rules = _table(report, by)
+    told = [(cell_text(name), cell_text(why)) for name, why in report.skipped]
     if form == "markdown":
-        return f"## {markdown_text(title)}\n\n{github(columns)}\n"
-    return f"{title}\n\n{plain(columns, rules)}\n"
+        skipped = "".join(f"- skipped: {markdown_text(name)}: {markdown_text(why)}\n" for name, why in told)
+        return f"## {markdown_text(title)}\n\n{github(columns)}\n{skipped and chr(10)}{skipped}"
+    skipped = "".join(f"skipped: {name}: {why}\n" for name, why in told)
+    return f"{title}\n\n{plain(columns, rules)}\n{skipped and chr(10)}{skipped}"
+
+
+def check_column(quantity: str) -> None:
+    """Raise UsageError unless schemes can be sorted by this."""
+    known = (*QUANTITIES, "scheme")
+    if quantity not in known:
+        hint = near_miss(quantity, known)
+        raise UsageError(f"unknown column {quantity!r} to sort by{hint} ({', '.join(known)})")
+
+
+def in_order(report: Report, quantity: str) -> Report:
+    """Return a report with its schemes in ascending order of a total, the first one first.
+
+    Raises
+    ------
+    UsageError
+        If the quantity is none of a comparison.
+    """
+    check_column(quantity)
+    first, *others = report.runs
+    if quantity == "scheme":
+        others.sort(key=lambda run: run.scheme)
+    else:
+        value = QUANTITIES[quantity]
+        others.sort(key=lambda run: value(totals(run)))  # stable: equal ones keep their order
+    return replace(report, runs=(first, *others))
+
+
+def _present(report: Report) -> dict[str, tuple[str, str]]:
+    """The further quantities that some scheme has any of, or has otherwise where nothing is fused."""
+    sums = [totals(run) for run in report.runs]
+    fused = {"unfused_dram_bits": "dram_bits", "unfused_energy_pj": "energy_pj"}
+    found = {}
+    for quantity, shown in _MORE.items():
+        value = QUANTITIES[quantity]
+        usual = QUANTITIES[fused[quantity]] if quantity in fused else lambda t: 0
+        if any(value(one) != usual(one) for one in sums):
+            found[quantity] = shown
+    return found
 
 
 def _table(report: Report, by: str) -> tuple[list[Column], list[int]]:
@@ -139,7 +196,7 @@ def _table(report: Report, by: str) -> tuple[list[Column], list[int]]:
         Column(by, tuple(labels), left=True),
         Column("scheme", report.schemes * len(sums), left=True),
     ]
-    for quantity, (title, unit) in _SHOWN.items():
+    for quantity, (title, unit) in (_SHOWN | _present(report)).items():
         value = QUANTITIES[quantity]
         values = [[value(one) for one in group] for _, group in sums]
         flat = [number for group in values for number in group]
@@ -148,6 +205,6 @@ def _table(report: Report, by: str) -> tuple[list[Column], list[int]]:
         factors = tuple(factor(g[0], number) if i else "" for g in values for i, number in enumerate(g))
         heading = f"{title} [{scale.unit}]" if scale.unit else title
         columns.append(Column("", shown, heading))
-        if count > 1:
+        if count > 1 and quantity in _SHOWN:
             columns.append(Column("factor", factors, heading))
     return columns, [(len(sums) - 1) * count]

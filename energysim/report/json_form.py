@@ -45,6 +45,7 @@ def to_json(report: Report) -> str:
     setup = {f.name: _plain(getattr(report.setup, f.name)) for f in fields(Setup)}
     setup["constants"] = _table(report.setup.constants, ConstantUse)
     data = {"schema_version": SCHEMA_VERSION, "energysim": __version__, "setup": setup, "runs": runs}
+    data["skipped"] = [list(item) for item in report.skipped]
     return "".join(dump(data)) + "\n"
 
 
@@ -160,7 +161,8 @@ def _read(data: dict[str, Any]) -> Report:
         runs.append(run)
     if not runs:
         raise ValueError("it has no run")
-    return Report(setup, tuple(runs))
+    skipped = tuple((_read_text(name), _read_text(reason)) for name, reason in data["skipped"])
+    return Report(setup, tuple(runs), skipped)
 
 
 def _rows(table: dict[str, Any], kind: type) -> tuple[Any, ...]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from energysim.report.scales import ATTO, joules
 from energysim.units import engineering
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def notes(report: Report) -> list[str]:
         *_uncounted(report),
         *_linear_hides(report),
         *_left(report),
+        *_rewritten(report),
         *_told(report),
         *_reading(report),
         *_conditions(report),
@@ -62,6 +64,27 @@ def _left(report: Report) -> Iterator[str]:
 def _told(report: Report) -> Iterator[str]:
     for run in report.runs:
         yield from (f"{run.scheme}: {note}" for note in run.notes)
+
+
+def _rewritten(report: Report) -> Iterator[str]:
+    """What rewritten layers would cost unfused, and what is done once when the network is loaded."""
+    for run in report.runs:
+        sums = report.totals(run.scheme)
+        fused = sums.total_dram_bits, sums.total_energy_aj
+        apart = sums.unfused_dram_bits, sums.unfused_energy_aj
+        if fused != apart:
+            yield (
+                f"{run.scheme}: the parts of a layer pass their tensors on chip (fused): DRAM "
+                f"{engineering(fused[0], 'bit')}, {joules(fused[1] * ATTO)}; through DRAM (unfused, --fuse "
+                f"split): {engineering(apart[0], 'bit')}, {joules(apart[1] * ATTO)}"
+            )
+        if sums.load_bits or sums.expansion_macs:
+            yield (
+                f"{run.scheme}: weights are made from what is stored with {engineering(sums.expansion_macs)} "
+                f"multiply-adds; {engineering(sums.load_bits, 'bit')} cross DRAM when the network is loaded"
+            )
+    for name, reason in report.skipped:
+        yield f"skipped: {name}: {reason}"
 
 
 def _names(nodes: list[str]) -> str:

@@ -32,10 +32,13 @@ class Report:
         Model, hardware, rules: all that the numbers depend on.
     runs : tuple of Run
         One per scheme, the dense reference first.
+    skipped : tuple of (str, str)
+        Schemes that ``all`` stood for and that do not apply, and why.
     """
 
     setup: Setup
     runs: tuple[Run, ...]
+    skipped: tuple[tuple[str, str], ...] = ()
 
     @property
     def schemes(self) -> tuple[str, ...]:
@@ -51,6 +54,18 @@ class Report:
                 return run
         hint = near_miss(scheme, self.schemes)
         raise UsageError(f"the report has no scheme {scheme!r}{hint} (it has {', '.join(self.schemes)})")
+
+    def sorted_by(self, quantity: str) -> Report:
+        """Return the report with its schemes in ascending order of a total, the first one (dense) first.
+
+        Parameters
+        ----------
+        quantity : str
+            One of :data:`energysim.report.comparison.QUANTITIES`, or ``scheme`` for the names' order.
+        """
+        from energysim.report.comparison import in_order
+
+        return in_order(self, quantity)
 
     def totals(self, scheme: str | None = None, part: str | None = None) -> Totals:
         """Return exact sums for the whole batch.

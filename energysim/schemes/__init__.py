@@ -1,6 +1,14 @@
 """Schemes: what ``--sparsity`` names."""
 
-from energysim.schemes.base import Left, Origin, Rewrite, RewritingScheme, Scheme, StructuralScheme
+from energysim.schemes.base import (
+    Left,
+    Origin,
+    Rewrite,
+    RewritingScheme,
+    Scheme,
+    StructuralScheme,
+    need_all_changed,
+)
 from energysim.schemes.block import Block, Recipe, Written
 from energysim.schemes.catalog import SCHEMES, SchemeKind, kind_of
 from energysim.schemes.compose import Composed
@@ -26,6 +34,7 @@ __all__ = [
     "derived_weights",
     "equivalent_weights",
     "kind_of",
+    "need_all_changed",
     "own_arrays",
     "parse_scheme",
     "parse_schemes",

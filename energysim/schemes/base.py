@@ -27,6 +27,7 @@ __all__ = [
     "RewritingScheme",
     "Scheme",
     "StructuralScheme",
+    "need_all_changed",
     "weighted_nodes",
 ]
 
@@ -104,6 +105,17 @@ class Rewrite:
     def changed(self) -> tuple[str, ...]:
         """The layers of the original graph that were changed, in network order."""
         return tuple(dict.fromkeys(o.node for o in self.trace.values() if o.scheme != "dense"))
+
+
+def need_all_changed(scheme: Scheme, rewrite: Rewrite) -> None:
+    """Raise SchemeError if a layer was left that the scheme, or a rule for it, was asked to change."""
+    left = [entry for entry in rewrite.left if entry.reason != NO_RULE]
+    if left:
+        more = f" (and {len(left) - 1} more layers)" if len(left) > 1 else ""
+        raise SchemeError(
+            f"layer {left[0].node!r}: {scheme} leaves it as it is: {left[0].reason}{more}; strict wants "
+            "every layer changed, and rules say which are meant: layer1.*=shift"
+        )
 
 
 class Scheme(ABC):

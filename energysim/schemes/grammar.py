@@ -9,6 +9,8 @@ layers no rule matches stay dense. A single rule whose glob holds ``:`` or ``,``
 
 ``a+b`` puts schemes together on the same layers (:mod:`energysim.schemes.compose`):
 ``shift+nm:2:4``. A ``+`` inside a value is part of it unless a scheme's name follows.
+
+``all`` stands for every scheme that applies (:mod:`energysim.schemes.family`).
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from energysim.hardware.quantities import show
 from energysim.schemes.base import NO_RULE, Left, Origin, Rewrite, Scheme, weighted_nodes
 from energysim.schemes.catalog import SCHEMES
 from energysim.schemes.compose import Composed
+from energysim.schemes.family import WholeFamily
 from energysim.schemes.merge import merged
 
 __all__ = ["SCHEMES", "Rules", "parse_scheme", "parse_schemes"]
@@ -193,6 +196,8 @@ def _parse_item(item: str) -> Scheme:
 
 def _parse_one(item: str) -> Scheme:
     name, colon, parameters = (part.strip() for part in item.partition(":"))
+    if item.strip() == "all":
+        return WholeFamily()
     if colon and not parameters:
         raise SchemeError(f"nothing stands behind the colon of {show(item)}: write {show(name)} alone")
     try:

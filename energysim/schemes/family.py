@@ -1,0 +1,68 @@
+"""``all``: every member of every family, of which those that apply are estimated side by side."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from energysim.errors import EnergysimError, SchemeError
+from energysim.graph import LayerGraph
+from energysim.schemes.base import Rewrite, Scheme
+from energysim.schemes.catalog import SCHEMES, kind_of
+
+__all__ = ["WholeFamily", "expanded", "why_nothing"]
+
+
+@dataclass(frozen=True)
+class WholeFamily(Scheme):
+    """Stands for all schemes that apply; none of itself."""
+
+    def __str__(self) -> str:
+        return "all"
+
+    def apply(self, graph: LayerGraph, only: Collection[str] | None = None) -> Rewrite:
+        """See :meth:`Scheme.apply`; always an error."""
+        raise SchemeError(
+            "'all' stands for every scheme that applies: it is an item of a list"
+        )
+
+
+def expanded(
+    schemes: Iterable[Scheme],
+) -> tuple[tuple[Scheme, ...], frozenset[Scheme], tuple[tuple[str, str], ...]]:
+    """Return schemes with ``all`` replaced by its members.
+
+    Returns
+    -------
+    schemes : tuple of Scheme
+        Each once.
+    optional : frozenset of Scheme
+        Those that only ``all`` asked for: they may be skipped.
+    skipped : tuple of (str, str)
+        Plug-ins that cannot be used, and why.
+    """
+    from energysim.schemes.grammar import parse_scheme
+
+    asked = tuple(schemes)
+    found: dict[Scheme, None] = {}
+    skipped: list[tuple[str, str]] = []
+    for scheme in asked:
+        if not isinstance(scheme, WholeFamily):
+            found[scheme] = None
+            continue
+        for info in SCHEMES.list():
+            try:
+                found.update(dict.fromkeys(parse_scheme(text) for text in kind_of(info.name).family))
+            except EnergysimError as error:
+                skipped.append((info.name, str(error)))
+    optional = frozenset(found) - frozenset(asked)
+    return tuple(found), optional, tuple(skipped)
+
+
+def why_nothing(reasons: Iterable[str]) -> str:
+    """Return in a few words why a scheme changed no layer."""
+    counts = Counter(reasons)
+    told = ", ".join(f"{count} x {reason}" for reason, count in counts.most_common(3))
+    more = len(counts) - 3
+    return f"no layer it can change: {told}{f' and {more} other reasons' if more > 0 else ''}"
