@@ -21,7 +21,7 @@ from energysim.graph import (
     Tile,
 )
 from energysim.graph.shapes import Shape, product, text
-from energysim.importers.onnx_fold import reshaped, slices, split_sizes
+from energysim.importers.onnx_folded_shapes import reshaped, slices, split_sizes
 from energysim.importers.onnx_pointwise import scalar
 from energysim.importers.onnx_sheet import Known, Lower, Site, UnsupportedError, Value
 from energysim.importers.onnx_values import Constant

@@ -6,7 +6,7 @@ from typing import Literal
 
 from energysim.errors import GraphError
 from energysim.graph import AdaptivePool2d, Elementwise, Pool2d, Reduce
-from energysim.importers.onnx_products import padded
+from energysim.importers.onnx_convolutions import padded
 from energysim.importers.onnx_sheet import Known, Lower, Site, UnsupportedError
 from energysim.importers.onnx_windows import as_map, axes_of_image, from_map, read_window
 

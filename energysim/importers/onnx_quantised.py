@@ -16,8 +16,9 @@ from energysim.graph import (
     Multiply,
     Quantize,
 )
+from energysim.importers.onnx_convolutions import conv
+from energysim.importers.onnx_matrices import matmul
 from energysim.importers.onnx_pointwise import combine, scalar
-from energysim.importers.onnx_products import conv, matmul
 from energysim.importers.onnx_sheet import Known, Lower, Site, UnsupportedError, Value
 from energysim.importers.onnx_values import ELEMENTS, Array, Constant, Element
 

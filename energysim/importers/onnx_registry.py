@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Literal
 
 from energysim.importers.onnx_arrangement import ARRANGEMENT
+from energysim.importers.onnx_convolutions import CONVOLUTIONS
+from energysim.importers.onnx_matrices import PRODUCTS
 from energysim.importers.onnx_pointwise import FREE_OPERATORS, POINTWISE
 from energysim.importers.onnx_pooling import POOLING
-from energysim.importers.onnx_products import PRODUCTS
 from energysim.importers.onnx_quantised import QUANTISED
 from energysim.importers.onnx_reductions import REDUCTIONS
 from energysim.importers.onnx_sheet import Lower
@@ -21,7 +22,7 @@ __all__ = ["LOWERS", "find", "known_operators", "state"]
 #: (domain, operator, since) -> what lowers it from that operator set on. New operators are added here.
 LOWERS: dict[tuple[str, str, int], Lower] = {
     ("", operator, since): lower
-    for table in (ARRANGEMENT, POINTWISE, POOLING, PRODUCTS, QUANTISED, REDUCTIONS)
+    for table in (ARRANGEMENT, CONVOLUTIONS, POINTWISE, POOLING, PRODUCTS, QUANTISED, REDUCTIONS)
     for (operator, since), lower in table.items()
 }
 

@@ -292,8 +292,8 @@ class Walk:
             said = self.shapes.get(name)
             if known is not None and said is not None and said[0] != known.shape:
                 raise ShapeError(
-                    f"{where}: its output {name!r} is {text(known.shape) or 'one number'} here, the file says "
-                    f"{text(said[0]) or 'one number'}"
+                    f"{where}: its output {name!r} is {text(known.shape) or 'one number'} here, "
+                    f"the file says {text(said[0]) or 'one number'}"
                 )
 
 

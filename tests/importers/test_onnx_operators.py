@@ -71,7 +71,7 @@ def single(operator: str, *arrays: Any, lengths: Any = MAP, opset: int = 22, **m
 )
 def test_convolutions(shape: Any, lengths: Any, more: Any, output: Any) -> None:
     imported = agree(single("Conv", weights(*shape), weights(shape[0]), lengths=lengths, **more))
-    ((tensor, found),) = imported.outputs.values()
+    ((_, found),) = imported.outputs.values()
     assert found == output
     # One multiply-add per weight and output position.
     assert macs(imported) == math.prod(shape) * math.prod(output) // output[1]

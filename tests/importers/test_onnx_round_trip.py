@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import tracemalloc
 from pathlib import Path
@@ -134,7 +133,7 @@ def test_time_and_memory_do_not_depend_on_the_weights(tmp_path: Path) -> None:
         tracemalloc.stop()
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="reads the process's peak memory")
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the process's peak memory")
 def test_peak_memory_of_a_process(tmp_path: Path, process: Any) -> None:
     """The whole process needs as much for 400 MB of weights as for 4 kB."""
     peaks = []
