@@ -5,12 +5,14 @@ The parameter stays the same object: an optimiser that was made before goes on w
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch.nn.utils import parametrize
 
 from energysim.errors import SchemeError, UsageError
+from energysim.graph import Conv2d, Linear, Node
 from energysim.kernels import Kernel
 from energysim.schemes import Rewrite, Scheme, parse_scheme, weighted_nodes
 from energysim.torch.layers import Layers, check_module, weighted_layers
@@ -115,14 +117,16 @@ def _own_class(layer: Any) -> None:
 def _kernels(layers: Layers, rewrite: Rewrite, scheme: str) -> dict[str, Kernel]:
     """The kernels of the layers that a scheme changed; SchemeError if it did anything else."""
     assert layers.graph is not None
-    kept = {node.name: node for node in rewrite.graph.nodes}
+    parts: dict[str, list[Node]] = {}
+    for node in rewrite.graph.nodes:
+        parts.setdefault(rewrite.trace[node.name].node, []).append(node)
     found: dict[str, Kernel] = {}
     for node in weighted_nodes(layers.graph):
-        new = kept.get(node.name)
-        if new == node:
+        made = parts.get(node.name, [])
+        if made == [node] and rewrite.trace[node.name].scheme == "dense":
             continue
-        kernel = None if new is None or type(new.op) is not type(node.op) else getattr(new.op, "kernel", None)
-        if not isinstance(kernel, Kernel) or rewrite.trace[node.name].exactness != "E1":
+        kernel = _only_kernel(node, made)
+        if kernel is None or rewrite.trace[node.name].exactness != "E1":
             raise SchemeError(
                 f"{scheme} does more to layer {node.name!r} than to remove weights: only a scheme that "
                 "equals a masked layer can be put on a module"
@@ -131,3 +135,13 @@ def _kernels(layers: Layers, rewrite: Rewrite, scheme: str) -> dict[str, Kernel]
             raise SchemeError(f"layer {node.name!r} has a mask already: bake the module first")
         found[node.name] = kernel
     return found
+
+
+def _only_kernel(old: Node, made: list[Node]) -> Kernel | None:
+    """The kernel of a layer that has become itself with a kernel, and nothing else."""
+    if len(made) != 1 or made[0] == old:
+        return None
+    op, before = made[0].op, old.op
+    if not isinstance(op, Conv2d | Linear) or not isinstance(before, Conv2d | Linear) or op.kernel is None:
+        return None
+    return op.kernel if replace(op, kernel=None) == replace(before, kernel=None) else None

@@ -12,13 +12,20 @@ from click.testing import CliRunner, Result
 from energysim.cli import cli
 from energysim.errors import UsageError
 from energysim.exporters import export, to_onnx
-from energysim.graph import Conv2d
+from energysim.graph import Conv2d, Linear
 from energysim.inference import expected_weights, load_weights, random_weights, save_weights
 from energysim.resources import data_folder
 from energysim.schemes import SCHEMES, parse_scheme
+from energysim.schemes.catalog import kind_of
 from energysim.zoo import load_model, model_names
 
-SMALL = [n for n in model_names() if n.endswith(("-cifar10", "_cnn"))]
+NETWORKS = ("digits_cnn", "resnet18-cifar10", "shufflenet_v2_x1_5-cifar10")
+#: Dense, every scheme's members, and rules.
+MEMBERS = [
+    "dense",
+    *(member for info in SCHEMES.list() for member in kind_of(info.name).family),
+    "*conv1*=psconv:PS1_P9; *=psc:kss=2",
+]
 
 
 def run(*arguments: str) -> Result:
@@ -38,8 +45,8 @@ def metadata(path: Path) -> dict[str, str]:
 
 
 @pytest.mark.oracle
-@pytest.mark.parametrize("scheme", [i.name for i in SCHEMES.list() if i.name != "auto"])
-@pytest.mark.parametrize("model", SMALL)
+@pytest.mark.parametrize("scheme", MEMBERS)
+@pytest.mark.parametrize("model", NETWORKS)
 def test_every_scheme_gives_a_valid_file_that_names_it(model: str, scheme: str, tmp_path: Path) -> None:
     import onnx
 
@@ -51,10 +58,11 @@ def test_every_scheme_gives_a_valid_file_that_names_it(model: str, scheme: str, 
     found = arrays(path)
     graph = parse_scheme(scheme).apply(load_model(model)).graph
     for node in graph:
-        if isinstance(node.op, Conv2d) and not node.op.layout(graph.input_shapes(node)).is_dense:
-            mask = node.op.layout(graph.input_shapes(node)).mask()
-            assert not found[f"{node.name}.weight"][~mask].any(), node.name
-            assert np.count_nonzero(found[f"{node.name}.weight"][mask]) > 0.99 * mask.sum()
+        if isinstance(node.op, Conv2d | Linear) and not node.op.layout(graph.input_shapes(node)).is_dense:
+            array = found[f"{node.name}.weight"]
+            mask = node.op.layout(graph.input_shapes(node)).mask().reshape(array.shape)
+            assert not array[~mask].any(), node.name
+            assert np.count_nonzero(array[mask]) > 0.99 * mask.sum()
 
 
 @pytest.mark.oracle
