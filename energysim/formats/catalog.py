@@ -20,6 +20,7 @@ FORMATS = Registry(
         "blocks": "energysim.formats.blocks:BlockFormat",
         "coo": "energysim.formats.coo:CooFormat",
         "csr": "energysim.formats.csr:CsrFormat",
+        "cyclic": "energysim.formats.cyclic:CyclicFormat",
         "dense": "energysim.formats.dense:DenseFormat",
         "index": "energysim.formats.index:IndexFormat",
         "nm": "energysim.formats.nm:NMFormat",

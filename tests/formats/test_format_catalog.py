@@ -19,6 +19,8 @@ TEXTS = [
     "csr",
     "csr:index=32,pointer=32",
     "csr:row_axes=2",
+    "cyclic",
+    "cyclic:fan=4,step=16",
     "index",
     "index:counts=free",
     "pattern",
