@@ -13,7 +13,9 @@ from energysim.fusion import fuse
 from energysim.graph import LayerGraph
 from energysim.graph.shapes import text as shape_text
 from energysim.hardware import Hardware, describe_constants
+from energysim.hardware.hierarchy import HierarchyHardware
 from energysim.mapping import Rules, parse_rules
+from energysim.mapping.hierarchy.rules import HIERARCHY_RULES, hierarchy_rules
 from energysim.report import ConstantUse, Setup
 from energysim.widths import Bits, Widths, read_widths
 
@@ -53,6 +55,8 @@ def read_setting(
     for name in (weight_format, activation_format):
         if name is not None:
             get_format(name)
+    if isinstance(hardware, HierarchyHardware) and isinstance(rules, str):
+        hardware, rules = _own_rules(hardware, rules)
     return Setting(
         hardware,
         _rules(hardware, rules),
@@ -61,6 +65,17 @@ def read_setting(
         weight_format,
         activation_format,
     )
+
+
+def _own_rules(hardware: HierarchyHardware, rules: str) -> tuple[Hardware, str | None]:
+    """The hardware with the rules that only hierarchies have, and the others."""
+    items = [item.strip() for item in rules.split(",")]
+    own = [item.partition("=") for item in items if item.partition("=")[0].strip() in HIERARCHY_RULES]
+    found = {**dict(hardware.hierarchy.rules), **{name.strip(): value.strip() for name, _, value in own}}
+    hierarchy_rules(tuple(found.items()))
+    rest = [item for item in items if item.partition("=")[0].strip() not in HIERARCHY_RULES]
+    hierarchy = replace(hardware.hierarchy, rules=tuple(sorted(found.items())))
+    return replace(hardware, hierarchy=hierarchy), ",".join(rest) or None
 
 
 def _rules(hardware: Hardware, rules: str | Rules | None) -> Rules:
@@ -73,6 +88,13 @@ def _rules(hardware: Hardware, rules: str | Rules | None) -> Rules:
     if hardware.buffer.double_buffered:
         base = replace(base, double_buffering="yes")
     return base if rules is None else parse_rules(rules, base)
+
+
+def _shown_rules(setting: Setting) -> str:
+    hardware = setting.hardware
+    if not isinstance(hardware, HierarchyHardware):
+        return str(setting.rules)
+    return f"{setting.rules},{hierarchy_rules(hardware.hierarchy.rules)}"
 
 
 def setup_of(
@@ -103,7 +125,7 @@ def setup_of(
         fusion=fusion,
         bits=f"w={setting.weight_bits},a={setting.activation_bits},acc={setting.accumulator_bits}{widths}",
         datapaths=datapaths,
-        rules=str(setting.rules),
+        rules=_shown_rules(setting),
         activations=_described(zeros, graph, fusion),
         formats=", ".join(f"{what} {name}" for what, name in formats if name),
         constants=tuple(

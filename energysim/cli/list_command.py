@@ -77,10 +77,12 @@ def cost_models() -> None:
 def rules() -> None:
     """List counting rules; the first value is the default."""
     from energysim.mapping import PRESETS, RULE_VALUES
+    from energysim.mapping.hierarchy.rules import HIERARCHY_RULES
 
+    own = {name: (f"hierarchy: {meaning}", values) for name, (meaning, values) in HIERARCHY_RULES.items()}
     rows = [
         [name, value, f"{meaning}: {text}"]
-        for name, (meaning, values) in RULE_VALUES.items()
+        for name, (meaning, values) in {**RULE_VALUES, **own}.items()
         for value, text in values.items()
     ]
     _print(rows, ["rule", "value", "meaning"])

@@ -92,6 +92,18 @@ estimate_options = _stack(
         help="For the scheme auto: .npz or safetensors file; by default those that come with the model.",
     ),
     click.option("--strict", is_flag=True, help="A layer that a scheme leaves as it is is an error."),
+    click.option(
+        "--mapping",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Mappings of layers onto a memory hierarchy; those of all others are searched.",
+    ),
+    click.option(
+        "--search-seconds",
+        type=float,
+        metavar="SECONDS",
+        help="Time for the search of a layer's mapping; stopped, it says how much a better one could save.",
+    ),
 )
 
 run_options = _stack(

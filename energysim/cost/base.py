@@ -36,7 +36,12 @@ OBJECTIVES = {
 }
 
 COST_MODELS = Registry(
-    "cost model", "energysim.cost_models", {"two-level": "energysim.cost.two_level:TwoLevel"}
+    "cost model",
+    "energysim.cost_models",
+    {
+        "two-level": "energysim.cost.two_level:TwoLevel",
+        "hierarchy": "energysim.cost.hierarchy:HierarchyModel",
+    },
 )
 
 
@@ -171,6 +176,12 @@ class LayerCost:
     def energy_aj(self) -> int:
         """Total energy in attojoules."""
         return sum(access.energy_aj for access in self.accesses)
+
+    @property
+    def stall_cycles(self) -> int:
+        """Cycles in which multipliers wait for memories; 0 for a stream, which has no multipliers."""
+        computing = dict(self.times).get("compute")
+        return 0 if computing is None else self.cycles - computing
 
     @property
     def bound(self) -> str:

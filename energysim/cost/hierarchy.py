@@ -12,7 +12,6 @@ from energysim.cost.streams import evaluate_stream
 from energysim.errors import UsageError, near_miss
 from energysim.graph import LayerGraph
 from energysim.mapping.hierarchy.files import read_mappings
-from energysim.mapping.hierarchy.loops import sizes
 from energysim.mapping.hierarchy.mapping import Mapping, MappingError
 from energysim.windows import Axis
 from energysim.workload import LoopNest, MacWorkload, StreamWorkload, Workload, lower
@@ -29,29 +28,40 @@ class HierarchyModel:
     Parameters
     ----------
     mappings : dict of LoopNest to Mapping, optional
-        Mapping of each layer; the kernel of a loop nest is not looked at. By default the best
-        mapping is searched.
+        Mappings of layers; the kernel of a loop nest is not looked at. The best mappings of all
+        other layers are searched.
+    search_seconds : float, optional
+        Time for the search of one layer; by default as long as it takes.
     """
 
     description = "any memory hierarchy and spatial axes; proven-best or explicit mappings"
 
-    def __init__(self, mappings: Dict[LoopNest, Mapping] | None = None) -> None:
-        self._mappings: dict[Shape, Mapping] | None = None if mappings is None else {}
+    def __init__(
+        self, mappings: Dict[LoopNest, Mapping] | None = None, search_seconds: float | None = None
+    ) -> None:
+        self._mappings: dict[Shape, Mapping] = {}
+        self._seconds = search_seconds
         for nest, mapping in (mappings or {}).items():
-            assert self._mappings is not None
             known = self._mappings.setdefault(_shape(nest), mapping)
             if known != mapping:
                 raise MappingError(f"two mappings for layers of one shape: {known} and {mapping}")
 
     @classmethod
-    def for_graph(cls, graph: LayerGraph, mappings: Dict[str, Mapping] | str | Path) -> HierarchyModel:
+    def for_graph(
+        cls,
+        graph: LayerGraph,
+        mappings: Dict[str, Mapping] | str | Path,
+        search_seconds: float | None = None,
+    ) -> HierarchyModel:
         """Return the model for the layers of a graph.
 
         Parameters
         ----------
         graph : LayerGraph
         mappings : dict of str to Mapping, or path
-            By node name, or a mapping file.
+            By node name, or a mapping file. Layers of one shape have one mapping.
+        search_seconds : float, optional
+            Time for the search of one layer that has no mapping.
 
         Raises
         ------
@@ -69,7 +79,15 @@ class HierarchyModel:
             if name not in nests:
                 hint = near_miss(name, nests) or f" (it has {', '.join(nests)})"
                 raise UsageError(f"{graph.name!r} has no layer {name!r} to map{hint}")
-        return cls({nests[name]: mapping for name, mapping in given.items()})
+        found: dict[LoopNest, tuple[str, Mapping]] = {}
+        for name, mapping in given.items():
+            first, known = found.setdefault(nests[name], (name, mapping))
+            if known != mapping:
+                raise MappingError(
+                    f"layers {first!r} and {name!r} are alike and are evaluated once, but their mappings "
+                    f"differ: {known} and {mapping}"
+                )
+        return cls({nest: mapping for nest, (_, mapping) in found.items()}, search_seconds)
 
     def evaluate(self, segment: tuple[Workload, ...], setting: Setting) -> tuple[LayerCost, ...]:
         """Return the cost of each workload; see :class:`energysim.cost.base.CostModel`."""
@@ -83,15 +101,12 @@ class HierarchyModel:
                 "the cost model hierarchy does not know layers that read further tensors (offsets)"
             )
         layer = HierarchyLayer(work, setting)
-        mapping = self._mappings.get(_shape(work.nest)) if self._mappings is not None else None
+        mapping = self._mappings.get(_shape(work.nest))
         if mapping is not None:
             return layer.cost(mapping)
-        if self._mappings is not None:
-            shown = " ".join(f"{dim}{size}" for dim, size in sizes(work.nest).items())
-            raise UsageError(f"no mapping is given for a layer of this shape: {shown}")
         from energysim.cost.hierarchy_search import best_cost
 
-        return best_cost(layer)
+        return best_cost(layer, self._seconds)
 
 
 def evaluate_mapping(work: MacWorkload, setting: Setting, mapping: Mapping) -> LayerCost:

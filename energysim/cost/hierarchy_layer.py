@@ -134,7 +134,7 @@ class HierarchyLayer:
             skips=self.skips,
         )
 
-    def cost(self, mapping: Mapping, mappings: int = 1, *, optimal: bool = False) -> LayerCost:
+    def cost(self, mapping: Mapping, mappings: int = 0, *, optimal: bool = False) -> LayerCost:
         """Return the cost of a mapping.
 
         Raises

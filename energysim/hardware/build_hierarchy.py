@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+from energysim.errors import SpecError, near_miss
 from energysim.hardware.build import Builder, Given
 from energysim.hardware.core import Array, Hardware, MemoryLevel, Partitions, RegisterAccesses, ZeroHandling
 from energysim.hardware.hierarchy import TENSORS, Hierarchy, HierarchyHardware, SpatialAxis, TemporalLevel
@@ -13,6 +14,8 @@ __all__ = ["HierarchyBuilder"]
 
 #: Rules that belong to the hierarchy; all others are those of every cost model.
 _OWN_RULES = ("returned_sums",)
+#: Spaces of mappings, and the rule for tiles that each stands for.
+_SPACES = {"divisors": "divisors", "imperfect": "all"}
 
 
 class HierarchyBuilder(Builder):
@@ -49,7 +52,7 @@ class HierarchyBuilder(Builder):
             array=Array(hierarchy.lanes, 1, 1),
             weights=ZeroHandling(**spec["zeros"]["weights"]),
             activations=ZeroHandling(**spec["zeros"]["activations"]),
-            rules=tuple(sorted((k, v) for k, v in spec["rules"].items() if k not in _OWN_RULES)),
+            rules=_rules(spec["rules"]),
             constants=tuple(self.constants),
             hierarchy=hierarchy,
         )
@@ -96,6 +99,20 @@ class HierarchyBuilder(Builder):
             network=self.constant(given["network"], f"{path}.network") if given["network"] else None,
             word_bits=given["word_bits"] or 1,
         )
+
+
+def _rules(given: Given) -> tuple[tuple[str, Any], ...]:
+    """The rules of every cost model; tiles divide dimensions unless the specification says otherwise."""
+    plain = {name: value for name, value in given.items() if name not in (*_OWN_RULES, "space")}
+    space = given.get("space")
+    if space is not None:
+        if space not in _SPACES:
+            hint = near_miss(str(space), _SPACES)
+            raise SpecError(f"rules: space takes {' or '.join(_SPACES)}, not {space!r}{hint}")
+        if "tiles" in plain:
+            raise SpecError("rules: 'space' and 'tiles' say the same; give one of them")
+        plain["tiles"] = _SPACES[space]
+    return tuple(sorted({"tiles": "divisors", **plain}.items()))
 
 
 def _ordered(tensors: list[str]) -> tuple[str, ...]:

@@ -76,6 +76,9 @@ def _layers(run: Run, batch: int, levels: list[str]) -> list[dict[str, Any]]:
                 "mapping": row.mapping,
                 "mappings": row.mappings,
                 "optimal": row.optimal,
+                "gap": float(row.gap),
+                "searched": row.searched,
+                "stall_cycles": row.stall_cycles,
             }
         )
     return records

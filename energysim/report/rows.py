@@ -52,6 +52,12 @@ class LayerRow:
         Mappings in the space searched.
     optimal : bool
         Whether the mapping is proven the best of that space.
+    gap : Fraction
+        Where it is not: the share of the objective that a better one could save at most.
+    searched : str
+        What became of the partial mappings that a search made.
+    stall_cycles : int
+        Of the cycles, those in which multipliers wait for memories.
     """
 
     node: str
@@ -83,6 +89,9 @@ class LayerRow:
     mapping: str
     mappings: int
     optimal: bool
+    gap: Fraction
+    searched: str
+    stall_cycles: int
 
 
 @dataclass(frozen=True)

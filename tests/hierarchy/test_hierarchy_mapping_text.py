@@ -245,10 +245,3 @@ def test_all_errors_of_a_mapping_file_at_once(tmp_path: Path) -> None:
 def test_a_layer_the_network_has_not(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"has no layer .features\.conv3_5. to map; did you mean"):
         HierarchyModel.for_graph(load_model("vgg16"), {"features.conv3_5": Mapping(())})
-    nest = conv(4, 4, 4)
-    with pytest.raises(
-        UsageError, match="no mapping is given for a layer of this shape: N1 G1 M4 C4 P4 Q4 R3 S3"
-    ):
-        from .test_hierarchy_timeloop import setting, work
-
-        HierarchyModel({}).evaluate((work(nest),), setting())

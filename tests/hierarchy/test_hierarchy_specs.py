@@ -86,7 +86,7 @@ def test_values(tmp_path: Path) -> None:
     assert y.network is not None and (y.network.value, y.word_bits) == (2, 8)
     assert y.shared == ("weights", "inputs", "outputs") and not y.diagonal
     assert h.leakage is not None and h.leakage.value == Fraction(1, 10)
-    assert h.rules == (("returned_sums", "all"),) and hw.rules == (("drain", "elided"),)
+    assert h.rules == (("returned_sums", "all"),) and hw.rules == (("drain", "elided"), ("tiles", "divisors"))
     assert (hw.dram.name, hw.buffer.name, hw.array.macs_per_cycle) == ("dram", "buffer", 8)
     assert hw.buffer.write.value == 12
     again = pickle.loads(pickle.dumps(hw))

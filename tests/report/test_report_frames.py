@@ -62,6 +62,9 @@ LAYERS = {
     "mapping": TEXT,
     "mappings": COUNT,
     "optimal": FLAG,
+    "gap": REAL,
+    "searched": TEXT,
+    "stall_cycles": COUNT,
 }
 ACCESSES = {
     "scheme": TEXT,
