@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from typing import Any
 
 from energysim.cost import COST_MODELS, CostModel, LayerCost, Setting
 from energysim.densities import ZerosSource, apply_zeros, read_zeros
@@ -33,7 +32,6 @@ from energysim.graph.shapes import text as shape_text
 from energysim.hardware import Hardware, load_hardware
 from energysim.kernels import StoredKernel
 from energysim.mapping import Rules
-from energysim.mapping.hierarchy.mapping import MappingError
 from energysim.mapping.hierarchy.mapping import MappingError
 from energysim.model_weights import WeightsSource, weights_of
 from energysim.placing import Placed
@@ -76,8 +74,6 @@ def estimate(
     weights: WeightsSource | None = None,
     mapping: str | Path | Mapping[str, Any] | None = None,
     search_seconds: float | None = None,
-    mapping: str | Path | Mapping[str, Any] | None = None,
-    search_seconds: float | None = None,
     strict: bool = False,
 ) -> Report:
     """Estimate a network on a piece of hardware, the dense form first, then each scheme.
@@ -113,12 +109,6 @@ def estimate(
         Whether operators of unknown cost are left out (and listed) instead of an error.
     weights : str, Path or mapping of str to array, optional
         What the scheme ``auto`` looks at; by default the weights that come with the model.
-    mapping : str, Path or mapping of str to Mapping, optional
-        Mappings of layers by name, or a file of them (cost model ``hierarchy``); the mappings of all
-        other layers are searched.
-    search_seconds : float, optional
-        Time for the search of one layer's mapping (cost model ``hierarchy``). When it is over the best
-        that is known is taken, with how much a better one could save.
     mapping : str, Path or mapping of str to Mapping, optional
         Mappings of layers by name, or a file of them (cost model ``hierarchy``); the mappings of all
         other layers are searched.
@@ -172,27 +162,6 @@ def _run_or_reason(walker: _Walker, scheme: Scheme, graph: LayerGraph) -> Run | 
     if any(row.scheme != "dense" for row in found.layers):
         return found
     return why_nothing(reason for _, reason in found.left_dense)
-
-
-def _cost_model(
-    name: str,
-    graph: LayerGraph,
-    mapping: str | Path | Mapping[str, Any] | None,
-    search_seconds: float | None,
-) -> CostModel:
-    """The cost model, with mappings and a time limit if any are given."""
-    kind = COST_MODELS.get(name)
-    if mapping is None and search_seconds is None:
-        model: CostModel = kind()
-        return model
-    if not hasattr(kind, "for_graph"):
-        raise UsageError(
-            f"the cost model {name!r} takes neither mappings nor a time for their search; 'hierarchy' does"
-        )
-    if search_seconds is not None and not 0 <= search_seconds < float("inf"):
-        raise UsageError(f"the seconds for a search are zero or more, not {search_seconds}")
-    given: CostModel = kind.for_graph(graph, mapping or {}, search_seconds)
-    return given
 
 
 def _cost_model(
@@ -421,9 +390,6 @@ def _row(
         mapping=cost.mapping,
         mappings=cost.mappings,
         optimal=cost.optimal,
-        gap=cost.gap,
-        searched=", ".join(f"{count} {what.replace('_', ' ')}" for what, count in cost.searched),
-        stall_cycles=cost.stall_cycles,
         gap=cost.gap,
         searched=", ".join(f"{count} {what.replace('_', ' ')}" for what, count in cost.searched),
         stall_cycles=cost.stall_cycles,
