@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def export(
     *,
     weights: str | Path | None = None,
     seed: int = 0,
-    input: Sequence[int] | None = None,
+    input: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
     classes: int | None = None,
     batch: int | None = None,
 ) -> Exported:
