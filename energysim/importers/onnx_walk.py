@@ -166,8 +166,8 @@ class Walk:
         function = self._functions.get((node.domain, node.op_type, node.overload))
         if function is not None:
             return self._open(function, call, inputs, prefix, depth)
-        if call.domain and call.domain not in opsets:
-            raise ModelError(f"the file names no operator set of domain {call.domain!r}")
+        if call.domain not in opsets:
+            raise ModelError(f"the file names no operator set of domain {call.domain or 'ai.onnx'!r}")
         found = self._folded(call, inputs)
         if found is not None:
             return found
