@@ -26,7 +26,7 @@ def command(
 ) -> None:
     """Estimate MODEL layer by layer, dense beside sparse.
 
-    MODEL is a name of the zoo (energysim list models) or a Python file with a function
+    MODEL is a name of the zoo (energysim list models), an ONNX file, or a Python file with a function
     build(input, classes) -> LayerGraph.
     """
     from energysim.walker import estimate
