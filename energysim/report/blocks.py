@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from energysim.report.rows import PARTS, LayerRow
 from energysim.report.scales import ATTO, Scale, scale_for
 from energysim.report.tables import Column, cell_text
-from energysim.report.totals import LEVELS, Totals, grouped
+from energysim.report.totals import Totals, grouped, own_levels
 
 if TYPE_CHECKING:
     from energysim.report.report import Report
@@ -60,7 +60,7 @@ class Block:
     quantities: tuple[Quantity, ...]
 
 
-BLOCKS = (
+_WORK = (
     Block(
         "Work and weights",
         (
@@ -79,18 +79,29 @@ BLOCKS = (
             Quantity("buffer", lambda t: t.buffer_bits, "bit"),
         ),
     ),
-    Block(
-        "Energy: of multiply-adds and other operations, registers, buffer, DRAM",
+)
+
+
+def blocks(report: Report) -> tuple[Block, ...]:
+    """Return the blocks of a report: work, traffic, energy by level."""
+    own = [_energy(level, _of_level(level)) for level in own_levels(report.runs)]
+    parts = "each level" if own else "registers, buffer, DRAM"
+    energy = Block(
+        f"Energy: of multiply-adds and other operations, {parts}",
         (
             _energy("MAC", lambda t: t.energy_aj["mac"] + t.energy_aj["vector"]),
             _energy("register", lambda t: t.energy_aj["register"]),
+            *own,
             _energy("buffer", lambda t: t.energy_aj["buffer"]),
             _energy("DRAM", lambda t: t.energy_aj["dram"]),
-            _energy("elsewhere", lambda t: sum(e for n, e in t.energy_aj.items() if n not in LEVELS)),
             _energy("total", lambda t: t.total_energy_aj),
         ),
-    ),
-)
+    )
+    return (*_WORK, energy)
+
+
+def _of_level(level: str) -> Callable[[Totals], int]:
+    return lambda t: t.energy_aj.get(level, 0)
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from fractions import Fraction
 from html import escape
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 from energysim.report.scales import ATTO, joules
-from energysim.report.totals import LEVELS
+from energysim.report.totals import LEVELS, own_levels
 from energysim.units import engineering
 
 if TYPE_CHECKING:
@@ -25,10 +26,20 @@ COLOURS = {
 }
 
 
+#: Of levels that only one piece of hardware has, in turn.
+_OTHERS = ("#D55E00", "#F0E442", "#999999", "#000000")
+
+
+def _coloured(levels: list[str]) -> list[tuple[str, str]]:
+    others = [level for level in levels if level not in COLOURS]
+    return [*COLOURS.items(), *zip(others, cycle(_OTHERS), strict=False)]
+
+
 def summary(report: Report) -> str:
     """Return an HTML fragment: totals per scheme, energy by level as numbers and as a bar."""
     setup = report.setup
     sums = {scheme: report.totals(scheme) for scheme in report.schemes}
+    levels = [*LEVELS, *own_levels(report.runs)]
     largest = max(one.total_energy_aj for one in sums.values())
     rows = []
     for scheme, one in sums.items():
@@ -38,12 +49,12 @@ def summary(report: Report) -> str:
             engineering(one.stored_weight_bits, "bit"),
             engineering(one.total_dram_bits, "bit"),
             engineering(one.cycles),
-            *(joules(one.energy_aj[level] * ATTO) for level in LEVELS),
+            *(joules(one.energy_aj.get(level, 0) * ATTO) for level in levels),
             joules(one.total_energy_aj * ATTO),
-            _bar(one.energy_aj, largest),
+            _bar(one.energy_aj, largest, levels),
         ]
         rows.append("".join(f'<td style="text-align:right">{cell}</td>' for cell in cells))
-    heads = ("scheme", "MACs", "weights", "DRAM", "cycles", *LEVELS, "energy", "")
+    heads = ("scheme", "MACs", "weights", "DRAM", "cycles", *levels, "energy", "")
     title = f"{setup.model} {setup.input}, batch {setup.batch}, on {setup.hardware}"
     return (
         f"<div><b>{escape(title)}</b><br/><small>{escape(setup.zeros)}</small>"
@@ -52,11 +63,12 @@ def summary(report: Report) -> str:
     )
 
 
-def _bar(energy_aj: dict[str, int], largest: int) -> str:
+def _bar(energy_aj: dict[str, int], largest: int, levels: list[str]) -> str:
     """A strip as long as its share of the largest energy, a piece per level."""
+    shares = {level: float(Fraction(100 * aj, largest or 1)) for level, aj in energy_aj.items()}
     pieces = "".join(
         f'<span title="{level}" style="display:inline-block;height:0.9em;'
-        f'width:{float(Fraction(100 * energy_aj[level], largest or 1)):.2f}%;background:{colour}"></span>'
-        for level, colour in COLOURS.items()
+        f'width:{shares.get(level, 0.0):.2f}%;background:{colour}"></span>'
+        for level, colour in _coloured(levels)
     )
     return f'<div style="width:16em;text-align:left;white-space:nowrap;font-size:1em">{pieces}</div>'

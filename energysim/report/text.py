@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from energysim.report.blocks import BLOCKS, Line, columns, layer_lines, total_lines
+from energysim.report.blocks import Line, blocks, columns, layer_lines, total_lines
 from energysim.report.layout import Page, Table
+from energysim.report.mapping_table import mapping_tables
 from energysim.report.notes import notes
 from energysim.report.scales import factor, joules
 from energysim.report.tables import Column
@@ -53,9 +54,10 @@ def _heading(report: Report) -> list[tuple[str, str]]:
 
 def _tables(report: Report) -> Iterator[Table]:
     lines, sums = layer_lines(report), total_lines(report)
-    for block in BLOCKS:
+    for block in blocks(report):
         table, layers = columns(report, lines, sums, block.quantities)
         yield Table(block.title, table, (layers,))
+    yield from mapping_tables(report)
     if len(report.runs) > 1:
         yield Table(f"Reduction factors against {report.schemes[0]}", _factors(report, sums))
     yield Table("Per image", _figures(report))

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from energysim.report.rows import AccessRow, LayerRow, Run
 
-__all__ = ["LEVELS", "Totals", "grouped", "totals"]
+__all__ = ["LEVELS", "Totals", "grouped", "own_levels", "totals"]
 
 #: Levels in the order of the tables; ``vector`` are the operations that are no multiply-adds.
 LEVELS = ("mac", "register", "buffer", "dram", "vector")
@@ -90,6 +90,12 @@ def grouped(run: Run, key: Callable[[LayerRow], str]) -> dict[str, Totals]:
     for access in run.accesses:
         accesses[keys[access.node]].append(access)
     return {name: _summed(layers[name], accesses[name]) for name in layers}
+
+
+def own_levels(runs: Sequence[Run]) -> list[str]:
+    """Return the levels and axes that only this hardware has, the innermost first."""
+    found = dict.fromkeys(row.level for run in runs for row in run.accesses if row.level not in LEVELS)
+    return list(reversed(found))
 
 
 def totals(run: Run, keep: Callable[[LayerRow], bool] = lambda row: True) -> Totals:

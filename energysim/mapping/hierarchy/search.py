@@ -122,14 +122,17 @@ def search_mapping(
         for bypass in bypasses(hierarchy)
     ]
 
+    any_found = False
+
     def tried(run: Run, beam: int | None, many: float = np.inf) -> bool:
-        nonlocal value
+        nonlocal value, any_found
         run.many, run.pruned, run.slack = many, Pruned(), slack
-        run.deadline = deadline if ties else None  # something is always found
+        run.deadline = deadline if any_found else None  # the first pass is always made
         found = run.best(value - 0.5 if whole else value * max(NEAR, slack), beam)
         for mapping, reached in found.items():
             value = min(value, reached)
             ties[mapping] = reached
+        any_found |= bool(found)
         return bool(found)
 
     for run in runs:
