@@ -101,6 +101,8 @@ class StoredWeights:
         if isinstance(kernel, DenseKernel):
             taps = kernel.shape[2] * kernel.shape[3]
             return WeightLayout(kernel.shape, kernel.nonzeros, 1, 1, taps)
+        if not getattr(self.format, "kernel_fields", True):
+            return WeightLayout(kernel.shape, kernel.nonzeros)
         counts = kernel.weights_per_window()
         return WeightLayout(
             kernel.shape,

@@ -15,6 +15,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from energysim.errors import FormatError
 from energysim.formats.base import BaseFormat, IntArray
 from energysim.formats.bits import BitWriter
 from energysim.formats.container import Container
@@ -59,20 +60,20 @@ class BlockFormat(BaseFormat):
             return np.broadcast_to(numbers[:, :, None], (m, c, taps)).astype(np.int64)
         return np.asarray(numbers[:, :, None] * taps + np.arange(taps), dtype=np.int64)
 
-    def _kept(self, stored: BoolArray) -> tuple[NDArray[np.bool_], BoolArray]:
-        """Which blocks hold a weight, and all positions of those blocks, in the tensor's own shape."""
+    def _kept(self, stored: BoolArray) -> NDArray[np.bool_]:
+        """Which blocks hold weights; each of them holds all it can."""
         number = self._number(stored.shape)
         kept = np.zeros(self._blocks(stored.shape), dtype=np.bool_)
         kept[number[stored.reshape(number.shape)]] = True
-        return kept, kept[number].reshape(stored.shape)
+        if int(stored.sum()) != int(kept[number].sum()):
+            raise FormatError(f"storage format {self} holds whole blocks, and some are stored in part")
+        return kept
 
     def layer_bits(self, layout: WeightLayout, value_bits: int, mask: BoolArray | None = None) -> StorageSize:
-        """Return ``n_b b`` for the n_b weights of blocks that are stored, side one bit a block [bit].
-
-        Without a mask every block is taken as stored: a bound.
-        """
-        stored = layout.elements if mask is None else int(self._kept(mask)[1].sum())
-        return StorageSize(stored * value_bits, self._blocks(layout.shape))
+        """Return ``n_b b`` for the n_b weights of blocks that are stored, side one bit a block [bit]."""
+        if mask is not None:
+            self._kept(mask)
+        return StorageSize(layout.nonzeros * value_bits, self._blocks(layout.shape))
 
     def tile_bits(
         self,
@@ -88,9 +89,8 @@ class BlockFormat(BaseFormat):
         return nonzeros * value_bits + share
 
     def _write(self, payload: BitWriter, values: IntArray, stored: BoolArray, value_bits: int) -> list[int]:
-        kept, whole = self._kept(stored)
-        payload.raw(kept)
-        payload.fields(values[whole], value_bits)
+        payload.raw(self._kept(stored))
+        payload.fields(values[stored], value_bits)
         return []
 
     def _read(self, box: Container) -> Tensor:

@@ -22,6 +22,7 @@ from energysim.kernels.base import (
     IntArray,
     Kernel,
     KernelClass,
+    Patterns,
     WeightShape,
     checked_shape,
     histogram,
@@ -119,6 +120,13 @@ class MaskKernel(Kernel):
 
     def weights_per_window(self) -> Histogram:
         return histogram(self._counts)
+
+    @cached_property
+    def _patterns(self) -> Patterns:
+        return super().patterns()
+
+    def patterns(self) -> Patterns:
+        return self._patterns
 
     def classes(self) -> tuple[KernelClass, ...]:
         m, _c, r, s = self.shape

@@ -29,8 +29,13 @@ def random_costs(shape: WeightShape, seed: int, stream: int) -> NDArray[np.uint6
 
 def _kept(costs: NDArray[np.generic], count: int) -> NDArray[np.bool_]:
     """The ``count`` cheapest of each row, shape of (rows, length)."""
-    kept = np.zeros(costs.shape, dtype=np.bool_)
-    np.put_along_axis(kept, np.argsort(costs, axis=1, kind="stable")[:, :count], True, axis=1)
+    if count >= costs.shape[1]:
+        return np.ones(costs.shape, dtype=np.bool_)
+    limit = np.partition(costs, count, axis=1)[:, count : count + 1]
+    kept = np.asarray(costs < limit)
+    for row in np.flatnonzero(kept.sum(axis=1) < count):  # of those that cost the limit, the first ones
+        equal = np.flatnonzero(costs[row] == limit[row])
+        kept[row, equal[: count - int(kept[row].sum())]] = True
     return kept
 
 

@@ -39,13 +39,18 @@ def test_what_nm_cannot_hold():
 
 def test_blocks_by_hand():
     """5 x 3 filters and channels, 2 taps, blocks of 2 x 2: 3 x 2 blocks a tap; edges are smaller."""
-    array = np.zeros((5, 3, 2), int)
-    array[4, 2, 1] = 9  # the corner block of tap 1 holds one weight
-    array[0, 0, 0] = 1  # a whole block of 4
+    mask = np.zeros((5, 3, 2), bool)
+    mask[4, 2, 1] = True  # the corner block of tap 1 holds one weight
+    mask[:2, :2, 0] = True  # a whole block of 4
     one = get_format("blocks:rows=2,cols=2")
-    assert one.size_bits(array, 8) == StorageSize((1 + 4) * 8, 12)
+    assert one.size_bits(mask, 8) == StorageSize((1 + 4) * 8, 12)
     every = get_format("blocks:rows=2,cols=2,taps=all")
-    assert every.size_bits(array, 8) == StorageSize((2 + 8) * 8, 6)
+    with pytest.raises(FormatError, match="holds whole blocks"):
+        every.size_bits(mask, 8)
+    mask[4, 2] = mask[:2, :2] = True
+    assert every.size_bits(mask, 8) == StorageSize((2 + 8) * 8, 6)
+    encoded = one.encode(np.zeros((5, 3, 2), int), 8, mask)
+    assert encoded.payload_bits == 10 * 8 + 12
 
 
 @settings(deadline=None, max_examples=150)
@@ -59,16 +64,22 @@ def test_blocks_by_hand():
 )
 def test_blocks_come_back(shape, seed, rows, cols, taps, bits):
     rng = np.random.default_rng(seed)
-    mask = rng.random(shape) < rng.random()
+    m, c, r, s = shape
+    grid = rng.random((-(-m // rows), -(-c // cols), r * s if taps == "one" else 1)) < rng.random()
+    mask = np.zeros(shape, bool).reshape(m, c, r * s)
+    for f in range(m):
+        for k in range(c):
+            mask[f, k] = grid[f // rows, k // cols]
+    mask = mask.reshape(shape)
     array = np.where(mask, rng.integers(-(1 << (bits - 1)), 1 << (bits - 1), shape), 0)
     storage = get_format(f"blocks:rows={rows},cols={cols},taps={taps}")
     encoded = storage.encode(array, bits, mask)
     assert np.array_equal(decode(encoded.data), array)
+    assert encoded.payload_bits == int(mask.sum()) * bits + grid.size
     assert encoded.payload_bits == storage.layer_bits(layout_of(mask), bits, mask).total_bits
-    m, c, r, s = shape
-    whole = storage.layer_bits(layout_of(mask), bits, mask).value_bits // bits
-    tile = storage.tile_bits(int(mask.sum()), m * c, m * c * r * s, bits, layout_of(mask))
-    assert tile == encoded.payload_bits - bits * (whole - int(mask.sum()))
+    assert encoded.payload_bits == storage.tile_bits(
+        int(mask.sum()), m * c, mask.size, bits, layout_of(mask)
+    )
 
 
 @settings(deadline=None, max_examples=150)
