@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from energysim.report.report import Report
 
 __all__ = [
-    "BLOCKS",
     "Block",
     "Line",
     "Quantity",
