@@ -61,8 +61,8 @@ network_options = _stack(
     click.option("--batch", type=int, help="Batch size; counts are for the whole batch."),
     click.option(
         "--bits",
-        help="Widths: 16, or w=8,a=8,acc=32, or by layer w=8;features.*:w=4; by default the model's, else the "
-        "hardware's.",
+        help="Widths: 16, or w=8,a=8,acc=32, or by layer w=8;features.*:w=4; by default the model's, "
+        "else the hardware's.",
     ),
     click.option(
         "--activations",
