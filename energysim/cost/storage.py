@@ -177,9 +177,16 @@ class StoredWeights:
 
     def tile_bits(self, filters: IntArray, channels: IntArray) -> IntArray:
         """Bits that the fullest tile of so many filters and channels takes, tables not counted."""
+        return self._tile_bits(self.kernel.nonzeros_in_tile(filters, channels), filters, channels)
+
+    def tile_range(self, filters: IntArray, channels: IntArray) -> tuple[IntArray, IntArray]:
+        """Bits between which :meth:`tile_bits` lies, found quickly."""
+        low, high = self.kernel.nonzeros_in_tile_range(filters, channels)
+        return self._tile_bits(low, filters, channels), self._tile_bits(high, filters, channels)
+
+    def _tile_bits(self, nonzeros: IntArray, filters: IntArray, channels: IntArray) -> IntArray:
         windows = filters * channels
         positions = windows * (self.kernel.shape[2] * self.kernel.shape[3])
-        nonzeros = self.kernel.nonzeros_in_tile(filters, channels)
         found = self.format.tile_bits(nonzeros, windows, positions, self.bits, self._layout, filters)
         if self.extra.side_bits:  # shared out to the windows
             whole = self.kernel.shape[0] * self.kernel.shape[1]

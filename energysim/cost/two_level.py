@@ -75,6 +75,7 @@ def _room(layer: LayerCounts) -> Room:
         layer.weights.tile_bits,
         layer.inputs.width,
         layer.setting.accumulator_bits,
+        layer.weights.tile_range,
     )
 
 

@@ -101,6 +101,11 @@ class Kernel(ABC):
             The exact maximum over all positions of the tile in the tensor.
         """
 
+    def nonzeros_in_tile_range(self, filters: IntArray, channels: IntArray) -> tuple[IntArray, IntArray]:
+        """Return two arrays between which :meth:`nonzeros_in_tile` lies; here the exact number twice."""
+        exact = self.nonzeros_in_tile(filters, channels)
+        return exact, exact
+
     @abstractmethod
     def filters_per_row(self, groups: int) -> Histogram:
         """Return how many filters of one group use a (channel, tap) row: (filters, rows) pairs.

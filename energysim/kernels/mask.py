@@ -33,6 +33,9 @@ __all__ = ["MaskKernel", "random_support"]
 #: Elements of a block of the tile search: with its working copy it stays in the second-level cache.
 _BLOCK = 1 << 17
 
+#: Windows of a tensor whose tiles are all searched; of a larger one only those that have to be.
+_SMALL = 1 << 18
+
 
 class MaskKernel(Kernel):
     """A support given position by position; equal and hashed by a digest of the mask.
@@ -109,6 +112,21 @@ class MaskKernel(Kernel):
             widths, place = np.unique(c[chosen], return_inverse=True)
             result[chosen] = _fullest(table, int(rows), widths)[place.reshape(-1)]
         return result
+
+    def nonzeros_in_tile_range(self, filters: IntArray, channels: IntArray) -> tuple[IntArray, IntArray]:
+        """See :meth:`Kernel.nonzeros_in_tile_range`; exact unless the tensor is large.
+
+        Notes
+        -----
+        Tiles of one size, shifted inwards at the ends, cover the tensor: the fullest holds at least its
+        share. None holds more than its windows can, or than there are weights.
+        """
+        counts = self._counts
+        if counts.size <= _SMALL:
+            return super().nonzeros_in_tile_range(filters, channels)
+        m, c = np.broadcast_arrays(np.asarray(filters, np.int64), np.asarray(channels, np.int64))
+        tiles = -(-counts.shape[0] // m) * -(-counts.shape[1] // c)
+        return -(-self.nonzeros // tiles), np.minimum(m * c * int(counts.max()), self.nonzeros)
 
     def filters_per_row(self, groups: int) -> Histogram:
         m, c, r, s = self.shape

@@ -51,6 +51,9 @@ class StoredKernel(Kernel):
     def nonzeros_in_tile(self, filters: IntArray, channels: IntArray) -> IntArray:
         return self.support.nonzeros_in_tile(filters, channels)
 
+    def nonzeros_in_tile_range(self, filters: IntArray, channels: IntArray) -> tuple[IntArray, IntArray]:
+        return self.support.nonzeros_in_tile_range(filters, channels)
+
     def filters_per_row(self, groups: int) -> Histogram:
         return self.support.filters_per_row(groups)
 

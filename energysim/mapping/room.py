@@ -33,6 +33,8 @@ class Room:
         any position of the tensor. Must not decrease with either.
     input_bits, output_bits : int
         Bits of an input element and of an accumulator in the buffer.
+    weight_range : callable, optional
+        The arguments of ``weight_bits`` -> two arrays between which it lies, found quickly.
     """
 
     capacity: int | None
@@ -41,6 +43,7 @@ class Room:
     weight_bits: Callable[[IntArray, IntArray], IntArray]
     input_bits: int
     output_bits: int
+    weight_range: Callable[[IntArray, IntArray], tuple[IntArray, IntArray]] | None = None
 
     def holds(self, needs: tuple[int, int, int]) -> bool:
         """Whether weights, inputs and outputs of so many bits fit."""

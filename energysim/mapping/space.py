@@ -30,6 +30,7 @@ from energysim.mapping.axes import axis_table, candidate_tiles
 from energysim.mapping.nest import Tiling
 from energysim.mapping.room import Room, copies
 from energysim.mapping.rules import Rules
+from energysim.mapping.weight_tiles import WeightTiles
 from energysim.workload import LoopNest
 
 __all__ = ["CLASSES", "Block", "Floats", "Space"]
@@ -114,8 +115,7 @@ class Space:
         self._room = room
         held = copies(rules)
         filters, channels = self._tiles[1], self._tiles[2]
-        # Sums of these are compared with capacities: exact below 2**53 bits, a pebibyte.
-        self._weights = (held * room.weight_bits(filters[:, None], channels) + room.resident).astype(float)
+        self._weights = WeightTiles(filters, channels, room, held)
         self._per_output = held * room.output_bits * filters.astype(float)
         self._per_input = held * room.input_bits * channels.astype(float)
         self._outer_shape = (len(n), len(self._rows.tiles), len(self._cols.tiles))
@@ -172,11 +172,12 @@ class Space:
         for _ in range(count.bit_length()):
             middle = (low + high) >> 1
             tried = np.minimum(middle, count - 1)
-            weights, inputs = self._weights[filters, tried], window * self._per_input[tried]
+            inputs = window * self._per_input[tried]
             if parts is None:
-                fits = weights + inputs + outputs <= capacity
+                fits = self._weights.fit(filters, tried, capacity - inputs - outputs)
             else:
-                fits = (weights <= parts[0]) & (inputs <= parts[1]) & (outputs <= parts[2])
+                fits = self._weights.fit(filters, tried, float(parts[0]))
+                fits &= (inputs <= parts[1]) & (outputs <= parts[2])
             fits &= middle < high
             high = np.where(fits, middle, high)
             low = np.where(fits, low, np.minimum(middle + 1, high))
