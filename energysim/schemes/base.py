@@ -90,6 +90,8 @@ class Rewrite:
     steps : tuple of tuple of Recipe
         How weights follow from the original's: the recipes of each scheme that was applied, in order;
         a layer without one keeps its own.
+    kept : dict of str to tuple of int
+        Tensors that have lost channels, and which of the original's (elements of axis 1) they still have.
     """
 
     graph: LayerGraph
@@ -100,6 +102,7 @@ class Rewrite:
     extras: dict[str, Extra] = field(default_factory=dict)
     tables: tuple[Table, ...] = ()
     steps: tuple[tuple[Recipe, ...], ...] = ()
+    kept: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def changed(self) -> tuple[str, ...]:

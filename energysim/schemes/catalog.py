@@ -21,6 +21,7 @@ SCHEMES = Registry(
     {
         "auto": "energysim.schemes.auto:KIND",
         "block": "energysim.schemes.block_sparse:KIND",
+        "channels": "energysim.schemes.channels:KIND",
         "csc": "energysim.schemes.csc:KIND",
         "dense": "energysim.schemes.dense:KIND",
         "dwdilated": "energysim.schemes.depthwise:DILATED",

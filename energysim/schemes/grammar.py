@@ -88,7 +88,8 @@ class Rules(Scheme):
             rewrite = scheme.apply(found.graph, chosen)
             left.update((entry.node, entry) for entry in rewrite.left)
             found = merged(found, rewrite)
-        left.update((n, Left(n, NO_RULE)) for n in open_names)
+        # A layer that reads what another one's rule has made smaller is no layer that was left.
+        left.update((n, Left(n, NO_RULE)) for n in open_names if n not in set(found.changed))
         return replace(found, left=tuple(left[n] for n in names if n in left))
 
 

@@ -35,7 +35,16 @@ def merged(first: Rewrite, second: Rewrite) -> Rewrite:
         extras,
         _tables((*first.tables, *second.tables)),
         (*first.steps, *second.steps),
+        _kept(first, second),
     )
+
+
+def _kept(first: Rewrite, second: Rewrite) -> dict[str, tuple[int, ...]]:
+    """Which of the original's channels are left of tensors after both."""
+    found = {name: places for name, places in first.kept.items() if name in second.graph.tensors}
+    for name, places in second.kept.items():
+        found[name] = tuple(found[name][i] for i in places) if name in found else places
+    return found
 
 
 def _joined(first: Rewrite, later: Origin) -> Origin:

@@ -43,11 +43,14 @@ class Executors:
     reference, candidate : Plan
     blocks : dict of str to tuple of Node
         For each node of the reference the nodes of the candidate that stand for it.
+    kept : dict of str to tuple of int
+        Tensors of which the candidate has some channels only (elements of axis 1), and which.
     """
 
     reference: Plan
     candidate: Plan
     blocks: dict[str, tuple[Node, ...]]
+    kept: dict[str, tuple[int, ...]]
 
     @property
     def memory_bytes(self) -> int:
@@ -104,9 +107,9 @@ def executors(
     if path == "fast" and mode == "float32":
         from energysim.inference.fast import make_plan
 
-        return Executors(reference, make_plan(sparse, kept, winograd=winograd), blocks)
+        return Executors(reference, make_plan(sparse, kept, winograd=winograd), blocks, rewrite.kept)
     candidate = plan(sparse, kept, mode=mode, path=path, calibration=calibration)  # type: ignore[arg-type]
-    return Executors(reference, candidate, blocks)
+    return Executors(reference, candidate, blocks, rewrite.kept)
 
 
 def execute(both: Executors, data: Data, layers: bool = True, step: Step | None = None) -> Outcome:
@@ -134,8 +137,7 @@ def execute(both: Executors, data: Data, layers: bool = True, step: Step | None 
             finals.update(_kept(both.reference, node, outputs))
             if layers:
                 counter.reset()
-                block = both.blocks[node.name]
-                _compare(both.candidate, node, block, inputs, outputs, tensors[node.name])
+                _compare(both, node, inputs, outputs, tensors[node.name])
                 _add(alone, counter.nodes)
             if step is not None:
                 step(node.name, done * len(graph) + number * batch.count, data.count * len(graph))
@@ -161,24 +163,31 @@ def _kept(reference: Plan, node: Node, outputs: tuple[Array, ...]) -> dict[str, 
 
 
 def _compare(
-    candidate: Plan,
+    both: Executors,
     node: Node,
-    block: tuple[Node, ...],
     inputs: tuple[Array, ...],
     outputs: tuple[Array, ...],
     differences: Differences,
 ) -> None:
     """Run a layer, or what stands for it, alone; compare if it multiplies, else look at the reference."""
+    block = both.blocks[node.name]
     if not any(each.op.category == "mac" for each in (node, *block)):
         for array in outputs:
             differences.add_reference(array)
         return
-    live = dict(zip(node.inputs, inputs, strict=True))
+    live = {name: _of_kept(both, name, array) for name, array in zip(node.inputs, inputs, strict=True)}
     for each in block:
         given = tuple(live[tensor] for tensor in each.inputs)
-        live.update(zip(each.outputs, candidate.run_node(each.name, given), strict=True))
+        live.update(zip(each.outputs, both.candidate.run_node(each.name, given), strict=True))
     for tensor, expected in zip(node.outputs, outputs, strict=True):
-        differences.add(expected, live[tensor])
+        differences.add(_of_kept(both, tensor, expected), live[tensor])
+
+
+def _of_kept(both: Executors, tensor: str, array: Array) -> Array:
+    """What the candidate has of a tensor."""
+    if tensor not in both.kept:
+        return array
+    return np.ascontiguousarray(array[:, list(both.kept[tensor])])
 
 
 def _add(sums: dict[str, Executed], counted: dict[str, Executed]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energysim.kernels import DenseKernel, Kernel, MaskKernel, PeriodicKernel
+from energysim.kernels import CyclicKernel, DenseKernel, Kernel, MaskKernel, PeriodicKernel
 
 quick = settings(deadline=None, max_examples=150)
 
@@ -32,8 +32,17 @@ def masked(draw):
     return MaskKernel(rng.random(shape) < density)
 
 
+@st.composite
+def cyclic(draw):
+    """Fan-in, step and shape in every relation, filters fewer and more than channels."""
+    m, c, r, s = (draw(st.integers(1, most)) for most in (30, 13, 3, 2))
+    fan = draw(st.integers(1, c))
+    step = draw(st.integers(1, max(1, (c - 1) // max(1, fan - 1))))
+    return CyclicKernel((m, c, r, s), fan, step)
+
+
 dense = st.tuples(*(st.integers(1, most) for most in (9, 9, 4, 4))).map(DenseKernel)
-kernels = st.one_of(periodic().map(lambda pair: pair[0]), masked(), dense)
+kernels = st.one_of(periodic().map(lambda pair: pair[0]), masked(), dense, cyclic())
 
 
 def by_definition(shape, slots):
@@ -66,6 +75,20 @@ def pairs(values):
 def test_mask_is_the_definition(drawn):
     kernel, slots = drawn
     np.testing.assert_array_equal(kernel.mask(), by_definition(kernel.shape, slots))
+
+
+@quick
+@given(cyclic())
+def test_cyclic_mask_is_the_definition(kernel: CyclicKernel):
+    """Window (f, c) exists if and only if c is one of the F channels f, f + d, f + 2d, ... modulo C."""
+    m, channels, _, _ = kernel.shape
+    expected = [
+        [any((f + k * kernel.step) % channels == c for k in range(kernel.fan)) for c in range(channels)]
+        for f in range(m)
+    ]
+    mask = kernel.mask()
+    assert mask.all(axis=(2, 3)).tolist() == mask.any(axis=(2, 3)).tolist() == expected
+    assert kernel.nonzeros == m * kernel.fan * kernel.shape[2] * kernel.shape[3]
 
 
 @quick
