@@ -83,14 +83,18 @@ def scheme(text: str, window: str) -> None:
     """Show a scheme: the supports of its slots, and what it assumes."""
     from energysim.errors import SchemeError
     from energysim.kernels import PeriodicKernel
-    from energysim.schemes import StructuralScheme, parse_scheme
+    from energysim.schemes import RewritingScheme, StructuralScheme, kind_of, parse_scheme
 
     size = read_shape(window)
-    if size is None or len(size) != 2 or max(size) > 32:
+    if not isinstance(size, tuple) or len(size) != 2 or max(size) > 32:
         raise SchemeError(f"--window is RxS with lengths from 1 to 32, not {window!r}")
     found = parse_scheme(text)
     click.echo(str(found))
     if not isinstance(found, StructuralScheme):
+        if isinstance(found, RewritingScheme):
+            click.echo(kind_of(str(found).partition(":")[0]).summary)
+            for statement in found.assumptions():
+                click.echo(f"assumed: {statement}")
         return
     rows, cols = size
     kernel = found.kernel("layer", (64, 64, rows, cols))

@@ -32,6 +32,7 @@ __all__ = ["command"]
     show_default=True,
     help="Executor to check: packed weights for any kernel, or the fast layouts.",
 )
+@click.option("--strict", is_flag=True, help="A layer that a scheme leaves as it is is an error.")
 @click.option("--winograd", is_flag=True, help="Let the fast path transform dense layers.")
 @click.option("--tolerance", type=float, help="Allowed error over the standard deviation; 2e-5 for float32.")
 @click.option("--hardware", "-w", default="edge45", show_default=True, help="Name or YAML file.")

@@ -88,8 +88,8 @@ def parse(text: str) -> NM:
     if named is None:
         raise SchemeError(f"scheme 'nm' is written nm:2:4, N of M weights, not {show(f'nm:{text}')}")
     given = read_parameters("nm", rest, _ACCEPTED)
-    order = {"order": given["order"]} if "order" in given else {}
-    return NM(kept=int(named[1]), size=int(named[2]), **order, **shared_values("nm", given))
+    order = given.get("order", NM.order)
+    return NM(kept=int(named[1]), size=int(named[2]), order=order, **shared_values("nm", given))
 
 
 KIND = SchemeKind(

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from energysim.data import Data, load_data
-from energysim.errors import UsageError
+from energysim.errors import EnergysimError, UsageError
 from energysim.graph import LayerGraph
 from energysim.graph.shapes import text as shape_text
 from energysim.hardware import Hardware, load_hardware
 from energysim.report import Report
-from energysim.schemes import Rewrite, Scheme, parse_schemes
+from energysim.schemes import Rewrite, Scheme, need_all_changed, parse_schemes
+from energysim.schemes.family import expanded, why_nothing
 from energysim.validate.execute import Step, execute, executors
 from energysim.validate.expected import estimated, expected
 from energysim.validate.layers import Encoder, layer_checks, support_problems
@@ -55,6 +56,7 @@ def validate(
     classes: int | None = None,
     bits: Bits | None = None,
     format_weights: str | None = None,
+    strict: bool = False,
     tell: Tell | None = None,
     step: Step | None = None,
 ) -> Validation:
@@ -69,7 +71,8 @@ def validate(
     ----------
     model : str, Path or LayerGraph
     sparsity : str, Scheme or several
-        The dense form is always checked too.
+        The dense form is always checked too; ``"all"``: every scheme that applies, ``tell`` hears which
+        do not.
     hardware : str, Path or Hardware
         What the estimate is made for.
     weights : sequence of str or Path
@@ -90,7 +93,7 @@ def validate(
     winograd : bool
         Whether the fast path may multiply in a transformed domain; such layers are named, and their
         multiply-adds not counted.
-    input, classes, bits, format_weights
+    input, classes, bits, format_weights, strict
         See :func:`energysim.estimate`.
     tell, step : function, optional
         Called with messages, and with progress.
@@ -116,13 +119,16 @@ def validate(
         raise UsageError("bits: validate takes widths for all layers together, such as w=8,a=8,acc=32")
     widths = read_widths(bits, (spec.weight_bits, spec.activation_bits, spec.accumulator_bits))
     (dense,) = parse_schemes("dense")
-    chosen = [dense, *(s for s in dict.fromkeys(parse_schemes(sparsity)) if s != dense)]
+    chosen = [dense, *(s for s in _applying(graph, sparsity, tell) if s != dense)]
     images = (
         data if isinstance(data, Data) else load_data(data, graph, inputs, seed=seed, normalise=normalise)
     )
     name = None if isinstance(model, LayerGraph) else str(model)
     sets = [weight_sets(weights, name, str(scheme), seed) for scheme in chosen]
     rewrites = [scheme.apply(graph) for scheme in chosen]
+    if strict:
+        for scheme, rewrite in zip(chosen, rewrites, strict=True):
+            need_all_changed(scheme, rewrite)
     broken = [support_problems(rewrite.graph) for rewrite in rewrites]
     whole = [scheme for scheme, problems in zip(chosen, broken, strict=True) if not problems]
     report = estimated(graph, whole, spec, bits, format_weights) if dense in whole else None
@@ -152,6 +158,29 @@ def validate(
         ",".join(f"{key}={value}" for key, value in zip(("w", "a", "acc"), widths, strict=True)),
     )
     return Validation(setup, checks)
+
+
+def _applying(
+    graph: LayerGraph, sparsity: str | Scheme | Iterable[str | Scheme], tell: Tell | None
+) -> list[Scheme]:
+    """The schemes asked for, and of those that ``all`` stands for the ones that change a layer."""
+    schemes, optional, skipped = expanded(parse_schemes(sparsity))
+    found, left_out = [], dict(skipped)
+    for scheme in schemes:
+        if scheme in optional:
+            try:
+                rewrite = scheme.apply(graph)
+            except EnergysimError as error:
+                left_out[str(scheme)] = str(error)
+                continue
+            if not rewrite.changed:
+                left_out[str(scheme)] = why_nothing(entry.reason for entry in rewrite.left)
+                continue
+        found.append(scheme)
+    for name, reason in left_out.items():
+        if tell is not None:
+            tell(f"skipped: {name}: {reason}")
+    return found
 
 
 def _weights(sets: Sequence[tuple[WeightSet, ...]]) -> str:

@@ -66,7 +66,7 @@ def test_energies_are_plain_decimals_with_six_places(pair: Report) -> None:
 
 def test_contents(pair: Report) -> None:
     data = parsed(pair)
-    assert list(data) == ["schema_version", "energysim", "setup", "runs"]
+    assert list(data) == ["schema_version", "energysim", "setup", "runs", "skipped"]
     assert (data["schema_version"], data["energysim"]) == (2, __version__)
     assert [row["node"] for row in records(data["runs"][0]["layers"])] == [
         row.node for row in pair.runs[0].layers

@@ -85,8 +85,8 @@ def test_rows_count_with_their_origin():
     assert frame["unfused_dram_bits"].sum() == sum(report.totals(s).unfused_dram_bits for s in report.schemes)
 
 
-def test_resnet20_of_the_table():
-    """ShiftResNet counts are those of its blocks; here: the layer rule on all 3x3 layers but the first."""
+def test_multiply_adds_of_a_network_are_a_ninth():
+    """Every 3x3 layer but the first becomes 1x1."""
     report = estimate("resnet18-cifar10", "shift")
     for row in report.runs[-1].layers:
         if row.scheme == "shift" and row.kind == "Conv2d":
