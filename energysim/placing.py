@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from energysim.fusion import Fused
-from energysim.graph import BatchNorm, LayerGraph, Node
+from energysim.graph import BatchNorm, LayerGraph, Node, Slice, Split, Take
 from energysim.graph.lookup import computed_inputs
 from energysim.schemes import Rewrite
 from energysim.workload import MacWorkload, Operand, StreamWorkload, Workload, lower, moved
@@ -30,7 +30,8 @@ class Placed:
 
     def __init__(self, rewrite: Rewrite, graph: LayerGraph, fused: Fused) -> None:
         self.rewrite, self.graph, self.fused = rewrite, graph, fused
-        self._read: set[tuple[str, str]] = set()  # (rewritten layer, tensor in memory) read so far
+        # (rewritten layer, tensor in memory, part of it that a view cuts out) read so far
+        self._read: set[tuple[str, str, str]] = set()
 
     def workload(self, node: Node) -> Workload:
         """Return the workload of the next node.
@@ -76,10 +77,21 @@ class Placed:
         origin = self.rewrite.trace[node.name]
         if origin.scheme == "dense" or not self.fused.in_step:
             return False
-        key = origin.node, self.fused.stored[tensor].name
-        known = key in self._read
-        self._read.add(key)
+        home, piece = self.fused.stored[tensor].name, self._piece(tensor)
+        known = not self._read.isdisjoint({(origin.node, home, ""), (origin.node, home, piece)})
+        self._read.add((origin.node, home, piece))
         return known
+
+    def _piece(self, tensor: str) -> str:
+        """The part of a stored tensor that a view cuts out: the view's output, or "" for all of it."""
+        while (producer := self.graph.tensors[tensor].producer) is not None:
+            node = self.graph.node(producer)
+            if node.name not in self.fused.folded or not node.inputs:
+                break
+            if isinstance(node.op, Split | Slice | Take):
+                return tensor
+            tensor = node.inputs[0]
+        return ""
 
     def _read_as(self, operand: Operand, tensor: str, shared: bool) -> Operand:
         home = self.fused.stored[tensor]

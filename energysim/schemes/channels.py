@@ -220,6 +220,7 @@ def _smaller(
     """A node between smaller tensors, and how its parameters follow; ``added`` to its bias (or mean)."""
     op, rows = node.op, stays[node.outputs[0]]
     count = len(rows)
+    made: Conv2d | Linear
     if is_depthwise(graph, node) and isinstance(op, Conv2d):
         made, columns = replace(op, out_channels=count, groups=count), np.arange(1)
     elif writes_channels(graph, node) and isinstance(op, Conv2d):
