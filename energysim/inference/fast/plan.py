@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from energysim.errors import UsageError
 from energysim.graph import Conv2d, LayerGraph, Node
 from energysim.inference.base import Images, Plan, checked_images
+from energysim.inference.compact import packed_kernel
 from energysim.inference.direct import by_node, dense_macs
 from energysim.inference.fast.blas import one_thread
 from energysim.inference.fast.choose import Choice, Chooser, numba_present
@@ -30,7 +31,8 @@ class Chosen:
     node : str
         The node whose operator computes.
     path : str
-        The path of a convolution; ``flat`` or ``reference`` for other operators.
+        The path of a convolution; ``packed`` for a sparse linear layer, ``flat`` or ``reference`` for
+        other operators.
     nodes : tuple of str
         All nodes the stage stands for, folded ones included.
     transform : bool
@@ -96,7 +98,7 @@ class FastPlan(Plan):
                 s.form,
                 tuple(s.stage.nodes),
                 s.path is not None and s.path.transform,
-                sum(a.nbytes for a in s.path.packed) if s.path else 0,
+                s.packed_bytes,
             )
             for s in self.program.steps
         )
@@ -131,8 +133,8 @@ class FastPlan(Plan):
         return found if len(found) > 1 else next(iter(found.values()))
 
     def execute(self, node: Node, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
-        """Run one node alone, nothing folded into it; convolutions by the path of the whole plan."""
-        if not isinstance(node.op, Conv2d):
+        """Run one node alone, nothing folded in; convolutions and sparse linear layers as the whole plan does."""
+        if not isinstance(node.op, Conv2d) and packed_kernel(self.graph, node) is None:
             outputs = run_operator(node, inputs, self._parameters[node.name])
             macs = dense_macs(node, inputs, outputs)
             if macs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +12,13 @@ from functools import cached_property, partial
 import numpy as np
 
 from energysim.graph import Conv2d, LayerGraph
+from energysim.inference.compact import CompactLinear
 from energysim.inference.counter import MacCounter
 from energysim.inference.direct import dense_macs
 from energysim.inference.fast.elementwise import bind, scale_and_shift
 from energysim.inference.fast.geometry import Convolution, Geometry
 from energysim.inference.fast.layout import SLACK, Array
+from energysim.inference.fast.linear import bind_packed, packed_linears
 from energysim.inference.fast.path import Buffers, Call, Path, Share
 from energysim.inference.fast.stages import Stage, stages
 from energysim.inference.fast.storage import Storage
@@ -35,11 +38,14 @@ class Step:
     ----------
     stage : Stage
     form : str
-        Name of the path, ``flat`` for other operators on the flat layout, or ``reference``.
+        Name of the path, ``packed`` for a sparse linear layer, ``flat`` for other operators on the flat
+        layout, or ``reference``.
     parts : list of list of functions
         What each worker calls, in order.
     path : Path or None
         For convolutions.
+    packed : CompactLinear or None
+        For sparse linear layers.
     """
 
     stage: Stage
@@ -47,6 +53,14 @@ class Step:
     parts: list[list[Call]]
     after: list[Call] = field(default_factory=list)
     path: Path | None = None
+    packed: CompactLinear | None = None
+
+    @property
+    def packed_bytes(self) -> int:
+        """Bytes of its packed weights and tables."""
+        if self.packed is not None:
+            return self.packed.nbytes
+        return sum(a.nbytes for a in self.path.packed) if self.path else 0
 
 
 class Program:
@@ -75,9 +89,10 @@ class Program:
         paths = {
             id(s): choose(s.node.name, fold(graph, self.storage, s, weights)) for s in work if _is_conv(s)
         }
+        linears = packed_linears(graph, weights)
         floats = max((p.scratch for p in paths.values()), default=0) + 2 * SLACK
         self._spaces = [np.zeros(floats, dtype=np.float32) for _ in range(threads)]
-        self.steps = [self._step(stage, paths.get(id(stage)), weights) for stage in work]
+        self.steps = [self._step(s, paths.get(id(s)), linears.get(s.node.name), weights) for s in work]
 
     @property
     def arena_bytes(self) -> int:
@@ -87,7 +102,7 @@ class Program:
     @property
     def packed_bytes(self) -> int:
         """Bytes of packed weights."""
-        return sum(a.nbytes for step in self.steps if step.path for a in step.path.packed)
+        return sum(step.packed_bytes for step in self.steps)
 
     def run(self, inputs: Mapping[str, Array], pool: ThreadPoolExecutor | None = None) -> dict[str, Array]:
         """Return copies of the outputs; the program can be run again at once."""
@@ -120,11 +135,15 @@ class Program:
         for call in step.after:
             call()
 
-    def _step(self, stage: Stage, path: Path | None, weights: Weights) -> Step:
+    def _step(self, stage: Stage, path: Path | None, linear: CompactLinear | None, weights: Weights) -> Step:
         output = stage.last.outputs[0]
         shares = [Share(worker, self._threads) for worker in range(self._threads)]
         if path is not None:
             step = Step(stage, path.name, self._convolution(stage, path, shares), path=path)
+        elif linear is not None:
+            calls = bind_packed(stage, self.storage, linear)
+            idle: list[list[Call]] = [[] for _ in shares[1:]]
+            step = Step(stage, "packed", [calls, *idle], packed=linear)
         else:
             made = [bind(stage, self.storage, weights, share, self._compiled) for share in shares]
             step = Step(stage, made[0][0], [calls for _, calls in made])
@@ -168,6 +187,11 @@ class Program:
                 macs = g.batch * sum(w.macs(g.pixels) for w in walks)
                 overhead = g.batch * sum(w.overhead(g.pixels) for w in walks)
                 found.append((node.name, macs, overhead, not step.path.transform))
+                continue
+            if step.packed is not None:
+                rows = math.prod(self.graph.input_shapes(node)[0][:-1])
+                macs = rows * sum(unit.weights.size for unit in step.packed.units)
+                found.append((node.name, macs, 0, True))
                 continue
             empty = [np.broadcast_to(np.float32(0), s) for s in self.graph.input_shapes(node)]
             made = [np.broadcast_to(np.float32(0), s) for s in self.graph.output_shapes(node)]
