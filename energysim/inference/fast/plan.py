@@ -133,7 +133,7 @@ class FastPlan(Plan):
         return found if len(found) > 1 else next(iter(found.values()))
 
     def execute(self, node: Node, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
-        """Run one node alone, nothing folded in; convolutions and sparse linear layers as the whole plan does."""
+        """Run one node alone, nothing folded in; convolutions, sparse linear layers as the plan does."""
         if not isinstance(node.op, Conv2d) and packed_kernel(self.graph, node) is None:
             outputs = run_operator(node, inputs, self._parameters[node.name])
             macs = dense_macs(node, inputs, outputs)
