@@ -8,7 +8,15 @@ from typing import Any
 from energysim.errors import SpecError, near_miss
 from energysim.hardware.build import Builder, Given
 from energysim.hardware.core import Array, Hardware, MemoryLevel, Partitions, RegisterAccesses, ZeroHandling
-from energysim.hardware.hierarchy import TENSORS, Hierarchy, HierarchyHardware, SpatialAxis, TemporalLevel
+from energysim.hardware.dataflows import DATAFLOWS, Dataflow
+from energysim.hardware.hierarchy import (
+    DIMENSIONS,
+    TENSORS,
+    Hierarchy,
+    HierarchyHardware,
+    SpatialAxis,
+    TemporalLevel,
+)
 
 __all__ = ["HierarchyBuilder"]
 
@@ -25,9 +33,14 @@ class HierarchyBuilder(Builder):
         """Return the hardware of a specification."""
         clock = self.constant(spec["clock"], "clock").value
         nodes: list[TemporalLevel | SpatialAxis] = []
+        flow, axes = DATAFLOWS[spec["dataflow"]], 0
         for given in spec["levels"]:
-            nodes.append(self.temporal(given, clock))
-            nodes += [self.axis(axis) for axis in spec["axes"] if axis["below"] == given["name"]]
+            inside = flow if axes == 2 else DATAFLOWS["free"]
+            nodes.append(self.temporal(_flowing(given, inside), clock))
+            for axis in spec["axes"]:
+                if axis["below"] == given["name"]:
+                    nodes.append(self.axis(axis, (flow.columns, flow.rows, DIMENSIONS)[min(axes, 2)]))
+                    axes += 1
         mac = tuple((w, self.constant(given, f"mac.{w}")) for w, given in sorted(spec["mac"].items()))
         vector_op = self.constant(spec["vector_op"], "vector_op")
         leakage = self.constant(spec["leakage"], "leakage") if spec["leakage"] else None
@@ -81,24 +94,35 @@ class HierarchyBuilder(Builder):
             **limits,
             keep=_ordered(given["keep"]),
             bypass=_ordered(given["bypass"]),
-            loops="".join(given["loops"]),
+            loops=DIMENSIONS if given["loops"] is None else "".join(given["loops"]),
             partitions=Partitions(**{key: int(size.value) for key, size in parts.items()}) if parts else None,
             double_buffered=given["double_buffered"],
             leakage=self.constant(given["leakage"], f"{path}.leakage") if given["leakage"] else None,
         )
 
-    def axis(self, given: Given) -> SpatialAxis:
-        """Return an axis."""
+    def axis(self, given: Given, loops: str = DIMENSIONS) -> SpatialAxis:
+        """Return an axis, with the loops of the dataflow unless it states its own."""
         path = f"axes.{given['name']}"
         return SpatialAxis(
             name=given["name"],
             size=int(self.constant(given["size"], f"{path}.size").value),
-            loops="".join(given["loops"]),
+            loops=loops if given["loops"] is None else "".join(given["loops"]),
             shared=_ordered(given["shared"]),
             diagonal=given["diagonal"],
             network=self.constant(given["network"], f"{path}.network") if given["network"] else None,
             word_bits=given["word_bits"] or 1,
         )
+
+
+def _flowing(given: Given, flow: Dataflow) -> Given:
+    """A level with what its dataflow says, unless it says so itself."""
+    found = dict(given)
+    if found["loops"] is None:
+        found["loops"] = list(flow.inside)
+    if not found["keep"] and not found["bypass"] and set(flow.kept) != set(TENSORS):
+        found["keep"] = list(flow.kept)
+        found["bypass"] = [tensor for tensor in TENSORS if tensor not in flow.kept]
+    return found
 
 
 def _rules(given: Given) -> tuple[tuple[str, Any], ...]:

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic_core import core_schema as s
 
 from energysim.errors import near_miss
+from energysim.hardware.dataflows import DATAFLOWS
 from energysim.hardware.hierarchy import DIMENSIONS, TENSORS
 from energysim.hardware.quantities import BANDWIDTH, CAPACITY, COUNT, ENERGY, show
 from energysim.hardware.spec_blocks import Given, Schema, checked, constant, problem, record, text, whole
@@ -39,14 +40,14 @@ def hierarchy_schema(version: str) -> Schema:
             "leakage": (energy, None),
             "keep": (tensors, []),
             "bypass": (tensors, []),
-            "loops": (loops, list(DIMENSIONS)),
+            "loops": (loops, None),
         },
     )
     axis = record(
         "Axis",
         {"name": text(NAME), "below": text(NAME), "size": constant("Count", COUNT)},
         {
-            "loops": (loops, list(DIMENSIONS)),
+            "loops": (loops, None),
             "shared": (tensors, list(TENSORS)),
             "diagonal": (s.bool_schema(strict=True), False),
             "network": (energy, None),
@@ -68,9 +69,14 @@ def hierarchy_schema(version: str) -> Schema:
             "levels": levels,
             **{key: common[key] for key in ("mac", "vector_op", "zeros")},
         },
-        {**optional, "axes": (axes, []), "leakage": (energy, None)},
+        {
+            **optional,
+            "axes": (axes, []),
+            "leakage": (energy, None),
+            "dataflow": (s.literal_schema(list(DATAFLOWS)), "free"),
+        },
     )
-    return checked(spec, _wide_enough, _names_differ, _levels_used, _axes_placed)
+    return checked(spec, _wide_enough, _names_differ, _levels_used, _axes_placed, _array_for_dataflow)
 
 
 def _twice(values: list[str]) -> str | None:
@@ -85,8 +91,14 @@ def _tensors_once(level: Given) -> None:
         raise problem("bypass", f"nobody uses level {show(level['name'])}: all three tensors bypass it")
 
 
+def _array_for_dataflow(spec: Given) -> None:
+    if spec["dataflow"] != "free" and len(spec["axes"]) != 2:
+        what = f"{spec['dataflow']} is written for arrays of two axes, columns first and then rows"
+        raise problem("dataflow", f"{what}; this one has {len(spec['axes'])}")
+
+
 def _loops_once(node: Given) -> None:
-    again = _twice(node["loops"])
+    again = _twice(node["loops"] or [])
     if again:
         raise problem("loops", f"the dimension {again} is named twice")
 

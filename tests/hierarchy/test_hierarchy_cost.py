@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path
 
 import pytest
 
@@ -21,7 +20,7 @@ from energysim.workload import LoopNest, Operand, StreamWorkload
 from .base import INPUTS, OUTPUTS, TENSORS, WEIGHTS, bits_per_cycle, conv, level, pj
 from .test_hierarchy_timeloop import elements, work
 
-EYERISS168 = Path(__file__).resolve().parent.parent / "data" / "eyeriss168.yaml"
+EYERISS168 = "eyeriss168"
 
 PJ = 10**6
 

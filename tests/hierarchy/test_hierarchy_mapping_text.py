@@ -33,7 +33,7 @@ from .base import (
     random_nest,
 )
 
-EYERISS168 = Path(__file__).resolve().parent.parent / "data" / "eyeriss168.yaml"
+EYERISS168 = "eyeriss168"
 
 
 def spec() -> Hierarchy:

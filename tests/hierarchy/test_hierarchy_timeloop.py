@@ -17,7 +17,7 @@ from energysim.workload import LoopNest, MacWorkload, Operand
 
 from .base import conv
 
-EYERISS168 = Path(__file__).resolve().parent.parent / "data" / "eyeriss168.yaml"
+EYERISS168 = "eyeriss168"
 
 DATA = Path(__file__).parents[1] / "data"
 ROWS = {
