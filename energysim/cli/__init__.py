@@ -29,6 +29,7 @@ _COMMANDS = {
     "compare": "Estimate schemes side by side and print the factors against dense.",
     "estimate": "Estimate a network layer by layer, dense beside sparse.",
     "export": "Write a network with masked weights as an ONNX file.",
+    "footprint": "Print the memory that lowering the convolutions takes: im2col, MEC, CSCC, CPO, CPS.",
     "inspect": "Find the structure that is really in a network's weights: periodic, N:M, block, channel.",
     "list": "List models, hardware, schemes, formats, cost models or rules.",
     "profile": "Run real inputs and record the zeros of every tensor, for estimate --activations.",
