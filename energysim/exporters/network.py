@@ -12,8 +12,9 @@ from energysim.errors import UsageError
 from energysim.exporters.onnx_file import write_onnx
 from energysim.graph import Conv2d, LayerGraph, Linear
 from energysim.inference.weights import Weights
+from energysim.model_weights import weights_of
 from energysim.schemes import Left, Scheme, parse_scheme
-from energysim.schemes.bind import wants_weights
+from energysim.schemes.bind import bound, wants_weights
 from energysim.weight_sets import uncalibrated, weight_sets
 from energysim.zoo import load_model
 
@@ -21,6 +22,8 @@ __all__ = ["SCHEME_KEY", "WEIGHTS_KEY", "Exported", "export"]
 
 #: Keys in the metadata of a file: the scheme as text that is parsed back, the weights in words.
 SCHEME_KEY, WEIGHTS_KEY = "energysim.scheme", "energysim.weights"
+#: Bits of a weight for schemes that ask: they choose storage by it, and a file holds none of that.
+_WIDTH = 8
 
 
 @dataclass(frozen=True)
@@ -99,12 +102,17 @@ def export(
     if Path(path).suffix != ".onnx":
         raise UsageError(f"a network is written as .onnx, not as {Path(path).name!r}")
     scheme = parse_scheme(sparsity)
-    if wants_weights(scheme):
+    if scheme == parse_scheme("auto"):
         raise UsageError(f"{scheme} finds the zeros that weights have and removes none: export as dense")
     graph = load_model(model, input, classes, 1)
-    rewrite = scheme.apply(graph)
     name = None if isinstance(model, LayerGraph) else str(model)
-    chosen = weight_sets([] if weights is None else [weights], name, str(scheme), seed)[0]
+    label = str(scheme)
+    if wants_weights(scheme):  # what it makes follows from the weights of the dense network
+        label = "dense"
+        arrays, _ = weights_of(graph, model, weights)
+        scheme = bound(scheme, arrays, lambda layer: _WIDTH)
+    rewrite = scheme.apply(graph)
+    chosen = weight_sets([] if weights is None else [weights], name, label, seed)[0]
     arrays = uncalibrated(chosen, graph, rewrite)
     sparse = [
         node.name

@@ -123,7 +123,7 @@ class Channels(Scheme):
             smaller,
             trace,
             tuple(self._left(sets, kept, only, set(changed))),
-            (*self._assumed(), *into.notes(scheme)) if changed else (),
+            (*self.assumptions(), *into.notes(scheme)) if changed else (),
             steps=(tuple(recipes),),
             kept={name: tuple(stays[name].tolist()) for name in sorted(shrunk)},
         )
@@ -191,7 +191,8 @@ class Channels(Scheme):
             found.append(Left(node.name, f"keeps its channels: {reason}"))
         return found
 
-    def _assumed(self) -> tuple[str, ...]:
+    def assumptions(self) -> tuple[str, ...]:
+        """Return what rests on no source."""
         return (f"{self}: the number of channels that stay is rounded up",) if self.by != "constant" else ()
 
 

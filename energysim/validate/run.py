@@ -12,8 +12,11 @@ from energysim.errors import EnergysimError, UsageError
 from energysim.graph import LayerGraph
 from energysim.graph.shapes import text as shape_text
 from energysim.hardware import Hardware, load_hardware
+from energysim.model_weights import weights_of
 from energysim.report import Report
 from energysim.schemes import Rewrite, Scheme, need_all_changed, parse_schemes
+from energysim.schemes.bind import bound as with_weights
+from energysim.schemes.bind import wants_weights
 from energysim.schemes.family import expanded, why_nothing
 from energysim.validate.execute import Step, execute, executors
 from energysim.validate.expected import estimated, expected
@@ -124,7 +127,14 @@ def validate(
         data if isinstance(data, Data) else load_data(data, graph, inputs, seed=seed, normalise=normalise)
     )
     name = None if isinstance(model, LayerGraph) else str(model)
-    sets = [weight_sets(weights, name, str(scheme), seed) for scheme in chosen]
+    # A scheme that looks at weights makes its own from those of the dense network.
+    sets = [
+        weight_sets(weights, name, "dense" if wants_weights(scheme) else str(scheme), seed)
+        for scheme in chosen
+    ]
+    if any(map(wants_weights, chosen)):
+        arrays, _ = weights_of(graph, model, weights[0] if weights else None)
+        chosen = [with_weights(scheme, arrays, lambda layer: widths[0]) for scheme in chosen]
     rewrites = [scheme.apply(graph) for scheme in chosen]
     if strict:
         for scheme, rewrite in zip(chosen, rewrites, strict=True):
