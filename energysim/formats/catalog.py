@@ -27,6 +27,7 @@ FORMATS = Registry(
         "pattern": "energysim.formats.pattern:PatternFormat",
         "periodic": "energysim.formats.periodic:PeriodicFormat",
         "rlc": "energysim.formats.rlc:RlcFormat",
+        "stencil": "energysim.formats.stencil:StencilFormat",
     },
 )
 """Classes of storage formats, built in or from entry points of the group ``energysim.formats``."""

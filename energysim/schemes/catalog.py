@@ -27,6 +27,7 @@ SCHEMES = Registry(
         "dwdilated": "energysim.schemes.depthwise:DILATED",
         "dwseparable": "energysim.schemes.depthwise:SEPARABLE",
         "grouped": "energysim.schemes.grouped:GROUPED",
+        "lean": "energysim.schemes.lean:KIND",
         "nm": "energysim.schemes.nm:KIND",
         "psc": "energysim.schemes.psc:KIND",
         "psconv": "energysim.schemes.psconv:KIND",

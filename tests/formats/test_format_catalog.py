@@ -29,6 +29,8 @@ TEXTS = [
     "periodic:period=8",
     "rlc",
     "rlc:run=4,value=16,pairs=2",
+    "stencil",
+    "stencil:groups=8,stencil=row",
 ]
 
 
@@ -85,7 +87,7 @@ def test_bad_parameters(text, message):
 def test_bytes_know_their_format():
     array = np.array([[0, 3], [-1, 0]])
     for text in TEXTS:
-        if text.startswith(("nm", "blocks", "cyclic")):
+        if text.startswith(("nm", "blocks", "cyclic", "stencil")):
             continue  # these hold tensors of a certain form only
         data = get_format(text).encode(array, 3).data
         np.testing.assert_array_equal(decode(data), array)
