@@ -18,8 +18,10 @@ class Generated:
 
     Attributes
     ----------
-    values, value_bits : int
-        What is stored in the place of the weights, and the width of each [bit].
+    values : int
+        What is stored in the place of the weights.
+    value_bits : int or None
+        Width of each [bit]; None: that of a weight.
     macs : int
         Multiply-adds that make the whole weight tensor from them.
     on_chip : bool
@@ -28,14 +30,13 @@ class Generated:
     """
 
     values: int
-    value_bits: int
+    value_bits: int | None
     macs: int = 0
     on_chip: bool = True
 
-    @property
-    def bits(self) -> int:
-        """What is stored [bit]."""
-        return self.values * self.value_bits
+    def bits(self, width: int) -> int:
+        """Return what is stored [bit], where a weight has ``width`` bits."""
+        return self.values * (self.value_bits or width)
 
 
 @dataclass(frozen=True)
@@ -45,20 +46,21 @@ class Table:
     Attributes
     ----------
     name : str
-    values, value_bits : int
+    values : int
+    value_bits : int or None
+        Width of each [bit]; None: that of a weight.
     at_load : bool
         Whether it is read only when the network is loaded; else once in every run.
     """
 
     name: str
     values: int
-    value_bits: int
+    value_bits: int | None
     at_load: bool = False
 
-    @property
-    def bits(self) -> int:
-        """What is stored [bit]."""
-        return self.values * self.value_bits
+    def bits(self, width: int) -> int:
+        """Return what is stored [bit], where a weight has ``width`` bits."""
+        return self.values * (self.value_bits or width)
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,17 @@ class Extra:
         Multiply-adds in floating point besides those of the loop nest, and their width [bit].
     additions : bool
         Whether the products of the loop nest are additions: weights of -1, 0 and 1.
+    other_ops : int
+        Elementary operations besides those of the operator.
     gathers : int
         Elements read from the buffer at computed addresses, besides the reads of the loop nest.
+    spilled : int
+        Values that are written to DRAM and read back besides the outputs, where the parts of a rewritten
+        layer do not run in step (the samples of a deformable convolution, a spectrum).
     generated : Generated or None
         If the weights are not stored as such.
+    tied : bool
+        Whether the weights are those of another node: read with every pass, stored there.
     """
 
     weight_bits: int | None = None
@@ -93,8 +102,11 @@ class Extra:
     float_macs: int = 0
     float_bits: int = 32
     additions: bool = False
+    other_ops: int = 0
     gathers: int = 0
+    spilled: int = 0
     generated: Generated | None = None
+    tied: bool = False
 
     def with_more(self, node: str, other: Extra) -> Extra:
         """Return the quantities that either states.

@@ -54,7 +54,10 @@ class Placed:
                 return StreamWorkload((), (), ())
             work = moved(graph, node)
         if node.name in self.rewrite.extras:
-            work = replace(work, extra=work.extra.with_more(node.name, self.rewrite.extras[node.name]))
+            extra = work.extra.with_more(node.name, self.rewrite.extras[node.name])
+            work = replace(work, extra=extra, other_ops=work.other_ops + extra.other_ops)
+        if fused.in_step and work.extra.spilled:
+            work = replace(work, extra=replace(work.extra, spilled=0))
         if isinstance(work, MacWorkload):
             first, *others = (self._shared(node, tensor) for tensor in node.inputs)
             return replace(

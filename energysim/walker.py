@@ -288,7 +288,7 @@ class _Walker:
         cost = self._cost(name, StreamWorkload((), (), (), 0, table.values, extra=extra), self.setting)
         if table.at_load:
             idle = self._cost(name, StreamWorkload((), (), ()), self.setting)
-            cost = replace(idle, weight_bits=cost.weight_bits, load_bits=table.bits)
+            cost = replace(idle, weight_bits=cost.weight_bits, load_bits=table.bits(self.setting.weight_bits))
         row = _row(name, Origin(name, scheme), "Table", "convolution", None, str(table.values), cost, cost)
         return row, _access_rows(name, cost)
 

@@ -24,7 +24,7 @@ from energysim.inference import (
 from energysim.inference.base import Images
 from energysim.inference.weights import FloatArray, expected_weights, masked
 from energysim.resources import data_folder
-from energysim.schemes import Rewrite, derived_weights
+from energysim.schemes import Rewrite, derived_weights, settled_weights, tied_weights
 
 __all__ = [
     "RANDOM",
@@ -99,7 +99,7 @@ class WeightSet:
 
 def rewritten_weights(graph: LayerGraph, rewrite: Rewrite, seed: int) -> dict[str, FloatArray]:
     """Return random weights of a rewritten network; those of E2 follow from random dense ones."""
-    drawn = random_weights(rewrite.graph, seed)
+    drawn = tied_weights(rewrite, random_weights(rewrite.graph, seed))
     wanted = {name for name, origin in rewrite.trace.items() if origin.exactness == "E2"}
     if not wanted:
         return drawn
@@ -143,12 +143,22 @@ def uncalibrated(found: WeightSet, graph: LayerGraph, rewrite: Rewrite) -> dict[
     if found.file is None:
         return rewritten_weights(graph, rewrite, found.seed)
     try:
-        return found.read(rewrite.graph)
+        own = found.read(rewrite.graph)
     except WeightsError:
-        old = found.read(graph)
-    made = derived_weights(rewrite, old)
+        made = derived_weights(rewrite, found.read(graph))
+    else:
+        made = settled_weights(rewrite, _need_tied(rewrite, own, found.label))
     made = {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in made.items()}
     return check_weights(rewrite.graph, made, f"weights derived from {found.label}")
+
+
+def _need_tied(rewrite: Rewrite, weights: dict[str, FloatArray], label: str) -> dict[str, FloatArray]:
+    """Return the weights; raise WeightsError if some that follow from others do not."""
+    for name, array in tied_weights(rewrite, weights).items():
+        if not np.allclose(weights[name], array, rtol=1e-5, atol=1e-6 * float(np.abs(array).max(initial=0))):
+            scheme = rewrite.trace[name.rpartition(".")[0]].scheme
+            raise WeightsError(f"{label}: {name!r} does not obey {scheme}: it follows from other weights")
+    return weights
 
 
 def weight_sets(

@@ -1,4 +1,4 @@
-"""Tensors that a layer of multiply-adds reads once besides those of its loop nest."""
+"""What a layer moves besides the tensors of its loop nest: further operands, values that are spilled."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from energysim.cost.storage import stored_operand
 from energysim.units import ceil_fraction
 from energysim.workload import MacWorkload
 
-__all__ = ["beside_bits", "read_beside"]
+__all__ = ["beside_bits", "read_beside", "spill"]
 
 
 def read_beside(work: MacWorkload, setting: Setting) -> list[Access]:
@@ -25,7 +25,21 @@ def read_beside(work: MacWorkload, setting: Setting) -> list[Access]:
             charge("buffer", name, "fill", count, wide, buffer.write, buffer.word_bits),
             charge("buffer", name, "read", count, wide, buffer.read, buffer.word_bits),
         ]
-    return rows
+    return rows + spill(work.extra.spilled, stored_operand(work.inputs, setting).width, setting)
+
+
+def spill(count: int, width: int, setting: Setting) -> list[Access]:
+    """Return what it takes to write so many values of a width [bit] to DRAM and read them back."""
+    if not count:
+        return []
+    dram, buffer = setting.hardware.dram, setting.hardware.buffer
+    bits = count * width
+    return [
+        charge("buffer", "spilled", "drain", count, bits, buffer.read, buffer.word_bits),
+        charge("dram", "spilled", "write", count, bits, dram.write, dram.word_bits),
+        charge("dram", "spilled", "read", count, bits, dram.read, dram.word_bits),
+        charge("buffer", "spilled", "fill", count, bits, buffer.write, buffer.word_bits),
+    ]
 
 
 def beside_bits(work: MacWorkload, setting: Setting) -> int:

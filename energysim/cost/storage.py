@@ -126,8 +126,10 @@ class StoredWeights:
         """Bits that the network stores: values, and side information."""
         beside = self.extra.side_bits + self.extra.table_bits
         generated = self.extra.generated
+        if self.extra.tied:
+            return StorageSize(0, beside)
         if generated is not None:
-            return StorageSize(generated.bits, beside)
+            return StorageSize(generated.bits(self.bits), beside)
         return StorageSize(self._whole.value_bits, self._whole.side_bits + beside)
 
     @cached_property
@@ -156,7 +158,7 @@ class StoredWeights:
         """Values and bits that are read from DRAM with every pass, tables not counted."""
         generated = self.extra.generated
         if generated is not None and generated.on_chip:
-            return generated.values, generated.bits + self.extra.side_bits
+            return generated.values, generated.bits(self.bits) + self.extra.side_bits
         return self.elements, self.stream_bits
 
     @property
@@ -173,7 +175,9 @@ class StoredWeights:
     def load_bits(self) -> int:
         """DRAM traffic when the network is loaded: stored values read, weights made from them written."""
         generated = self.extra.generated
-        return 0 if generated is None or generated.on_chip else generated.bits + self._whole.total_bits
+        if generated is None or generated.on_chip:
+            return 0
+        return generated.bits(self.bits) + self._whole.total_bits
 
     def tile_bits(self, filters: IntArray, channels: IntArray) -> IntArray:
         """Bits that the fullest tile of so many filters and channels takes, tables not counted."""

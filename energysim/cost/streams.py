@@ -11,6 +11,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from energysim.cost.base import Access, LayerCost, Setting, charge, transfer_times
+from energysim.cost.beside import spill
 from energysim.cost.storage import stored_operand
 from energysim.units import ceil_div
 from energysim.workload import StreamWorkload
@@ -62,6 +63,8 @@ def evaluate_stream(work: StreamWorkload, setting: Setting) -> LayerCost:
     if work.extra.gathers:
         count, width = work.extra.gathers, stored_operand(work.inputs[0], setting).width
         rows.append(charge("buffer", "inputs", "gather", count, count * width, buffer.read, buffer.word_bits))
+    if work.extra.spilled:
+        rows += spill(work.extra.spilled, stored_operand(work.inputs[0], setting).width, setting)
     if work.other_ops:
         rows.append(charge("vector", "", "compute", work.other_ops, 0, hw.vector_op))
     times = (("compute", ceil_div(work.other_ops, hw.array.macs_per_cycle)), *transfer_times(hw, rows))

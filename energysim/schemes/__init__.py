@@ -14,7 +14,14 @@ from energysim.schemes.catalog import SCHEMES, SchemeKind, kind_of
 from energysim.schemes.compose import Composed
 from energysim.schemes.grammar import Rules, parse_scheme, parse_schemes
 from energysim.schemes.layers import Layer, usual_refusal, weighted_nodes
-from energysim.schemes.merge import derived_weights, equivalent_weights, own_arrays, underivable
+from energysim.schemes.merge import (
+    derived_weights,
+    equivalent_weights,
+    own_arrays,
+    settled_weights,
+    tied_weights,
+    underivable,
+)
 
 __all__ = [
     "SCHEMES",
@@ -38,6 +45,8 @@ __all__ = [
     "own_arrays",
     "parse_scheme",
     "parse_schemes",
+    "settled_weights",
+    "tied_weights",
     "underivable",
     "usual_refusal",
     "weighted_nodes",

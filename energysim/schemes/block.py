@@ -36,20 +36,22 @@ EXACTNESS = {
 
 @dataclass(frozen=True, eq=False)
 class Written:
-    """Integers that are stored beside or in the place of a layer's weights: they are encoded for real.
+    """Values that are stored beside or in the place of a layer's weights: they are encoded for real.
 
     Attributes
     ----------
     name : str
         What it is, for messages: ``"shift map"``.
-    values : integer array
-    bits : int
-        Width of each [bit]; values below 0 are in two's complement, else without sign.
+    values : array
+        Integers; or, as wide as a weight, any numbers: they are rounded as weights are.
+    bits : int or None
+        Width of each [bit]; values below 0 are in two's complement, else without sign. None: that of a
+        weight.
     """
 
     name: str
-    values: NDArray[np.integer]
-    bits: int
+    values: Array
+    bits: int | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +79,9 @@ class Recipe:
         instead of them (``generated``): see :class:`energysim.extra.Extra`.
     integers : bool
         Whether the block is exact on integers, as one that moves and multiplies once is.
+    tie : function or None
+        Weights of the block -> those of them that follow from others (stored once, used twice), or obey
+        a rule: random ones are made to, others are checked.
     """
 
     node: str
@@ -87,6 +92,7 @@ class Recipe:
     reference: Callable[[Array, Arrays], Array] | None = None
     written: Callable[[Arrays], tuple[Written, ...]] | None = None
     integers: bool = False
+    tie: Callable[[Arrays], dict[str, Array]] | None = None
 
     def __post_init__(self) -> None:
         if self.exactness not in EXACTNESS:
@@ -110,7 +116,7 @@ class Block:
     Parameters
     ----------
     layer : Layer
-    exactness, derive, equivalent, reference, written, integers
+    exactness, derive, equivalent, reference, written, integers, tie
         See :class:`Recipe`.
 
     Examples
@@ -130,12 +136,13 @@ class Block:
         reference: Callable[[Array, Arrays], Array] | None = None,
         written: Callable[[Arrays], tuple[Written, ...]] | None = None,
         integers: bool = False,
+        tie: Callable[[Arrays], dict[str, Array]] | None = None,
     ) -> None:
         self.layer = layer
         self.nodes: list[Node] = []
         self.extras: dict[str, Extra] = {}
         self.exactness = exactness
-        self._functions = (derive, equivalent, reference, written, integers)
+        self._functions = (derive, equivalent, reference, written, integers, tie)
         self._ended = False
 
     def part(
@@ -172,8 +179,8 @@ class Block:
             raise SchemeError(f"the block of {self.layer.name!r} has no last node")
         if len(self.nodes) == 1 and not any(self._functions):
             return None
-        derive, equivalent, reference, written, integers = self._functions
+        derive, equivalent, reference, written, integers, tie = self._functions
         names = tuple(node.name for node in self.nodes)
         return Recipe(
-            self.layer.name, names, self.exactness, derive, equivalent, reference, written, integers
+            self.layer.name, names, self.exactness, derive, equivalent, reference, written, integers, tie
         )

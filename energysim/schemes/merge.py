@@ -10,7 +10,15 @@ from energysim.extra import Extra, Table
 from energysim.schemes.base import Origin, Rewrite
 from energysim.schemes.block import Array, Recipe
 
-__all__ = ["derived_weights", "equivalent_weights", "merged", "own_arrays", "underivable"]
+__all__ = [
+    "derived_weights",
+    "equivalent_weights",
+    "merged",
+    "own_arrays",
+    "settled_weights",
+    "tied_weights",
+    "underivable",
+]
 
 
 def merged(first: Rewrite, second: Rewrite) -> Rewrite:
@@ -73,6 +81,33 @@ def own_arrays(recipe: Recipe, weights: Mapping[str, Array]) -> dict[str, Array]
         for name, array in weights.items()
         if name.rpartition(".")[0] in recipe.parts
     }
+
+
+def tied_weights(rewrite: Rewrite, weights: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the weights of the rewritten network with those that follow from others made to."""
+    found = dict(weights)
+    for step in rewrite.steps:
+        for recipe in step:
+            if recipe.tie is not None:
+                made = recipe.tie(own_arrays(recipe, found))
+                found.update((f"{recipe.node}.{key}", array) for key, array in made.items())
+    return found
+
+
+def settled_weights(rewrite: Rewrite, weights: Mapping[str, Array]) -> dict[str, Array]:
+    """Return weights of the rewritten network that obey the rules of their layers.
+
+    Where a layer is one node before and after (E2: its weights are generated, or have few values), names
+    and shapes do not tell whose weights a file holds: they are derived, which changes nothing in weights
+    that obey the rule already.
+    """
+    found = dict(weights)
+    for step in rewrite.steps:
+        for recipe in step:
+            if recipe.exactness == "E2" and recipe.derive is not None and recipe.parts == (recipe.node,):
+                made = recipe.derive(own_arrays(recipe, found))
+                found.update((f"{recipe.node}.{key}", array) for key, array in made.items())
+    return found
 
 
 def underivable(rewrite: Rewrite) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from energysim.graph import Conv2d, LayerGraph, Linear, Node
 from energysim.inference.weights import FloatArray, Weights, masked
 from energysim.schemes import Rewrite, equivalent_weights, own_arrays
 from energysim.schemes.block import Written
+from energysim.validate.stored import quantised_weights
 
 __all__ = [
     "blocks_of",
@@ -77,17 +78,24 @@ def equal_weights(rewrite: Rewrite, weights: Weights) -> dict[str, FloatArray]:
     return {name: np.asarray(array, dtype=np.float32) for name, array in found.items()}
 
 
-def claimed_bits(rewrite: Rewrite, node: str) -> int:
-    """Return what a scheme says a node stores besides, or in the place of, its encoded weights [bit]."""
+def claimed_bits(rewrite: Rewrite, node: str, width: int) -> int:
+    """Return what a scheme says a node stores besides, or in the place of, its encoded weights [bit].
+
+    ``width`` is that of a weight.
+    """
     extra = rewrite.extras.get(node)
     if extra is None:
         return 0
-    generated = 0 if extra.generated is None else extra.generated.bits
+    generated = 0 if extra.generated is None else extra.generated.bits(width)
     return extra.side_bits + extra.table_bits + generated
 
 
-def written_bits(rewrite: Rewrite, weights: Mapping[str, NDArray[np.generic]]) -> dict[str, int]:
+def written_bits(
+    rewrite: Rewrite, weights: Mapping[str, NDArray[np.generic]], width: Callable[[str], int]
+) -> dict[str, int]:
     """Return the bits that the tables of each rewritten layer take, encoded and read back.
+
+    ``width`` gives the bits of a node's weights.
 
     Raises
     ------
@@ -99,17 +107,21 @@ def written_bits(rewrite: Rewrite, weights: Mapping[str, NDArray[np.generic]]) -
         for recipe in step:
             if recipe.written is not None:
                 for table in recipe.written(own_arrays(recipe, weights)):
-                    found[recipe.node] = found.get(recipe.node, 0) + _encoded(recipe.node, table)
+                    found[recipe.node] = found.get(recipe.node, 0) + _encoded(
+                        recipe.node, table, width(recipe.node)
+                    )
     return found
 
 
-def _encoded(node: str, table: Written) -> int:
-    values = np.asarray(table.values, dtype=np.int64).reshape(-1)
+def _encoded(node: str, table: Written, width: int) -> int:
+    bits = table.bits or width
+    numbers = table.values if table.bits else quantised_weights(table.values, width)
+    values = np.asarray(numbers, dtype=np.int64).reshape(-1)
     signed = values.size > 0 and int(values.min()) < 0
     writer = BitWriter()
-    writer.fields(values, table.bits)
+    writer.fields(values, bits)
     reader = BitReader(writer.to_bytes())
-    back = reader.values(values.size, table.bits) if signed else reader.fields(values.size, table.bits)
+    back = reader.values(values.size, bits) if signed else reader.fields(values.size, bits)
     if not np.array_equal(back, values):
-        raise CheckFailedError(f"layer {node!r}: its {table.name} does not fit {table.bits} bits a value")
+        raise CheckFailedError(f"layer {node!r}: its {table.name} does not fit {bits} bits a value")
     return writer.bits

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from energysim.errors import CheckFailedError, FormatError
@@ -76,9 +76,10 @@ class Encoder:
             return "", 0, None
         if extra.generated is not None:
             return "generated", 0, None
+        if extra.tied:
+            return "tied", 0, None
         storage = format_of(kernel, self.hardware, extra.weight_format or self.asked)
-        own = graph.parameter_bits.get(f"{node.name}.weight") if self.stated else None
-        bits = extra.weight_bits or own or self.bits
+        bits = extra.weight_bits or self.width(graph, node.name)
         # A dense layer is as long with any weights: it is encoded once for all schemes.
         if (node.name, kernel, bits) not in self._known:
             array = weights[f"{node.name}.weight"].reshape(kernel.shape)
@@ -89,6 +90,11 @@ class Encoder:
             except FormatError as error:
                 raise FormatError(f"layer {node.name!r}: weights cannot be encoded: {error}") from None
         return str(storage), self._known[node.name, kernel, bits], None
+
+    def width(self, graph: LayerGraph, node: str) -> int:
+        """Return the bits of a node's weights, where no scheme states them."""
+        own = graph.parameter_bits.get(f"{node}.weight") if self.stated else None
+        return own or self.bits
 
 
 def layer_checks(
@@ -104,7 +110,11 @@ def layer_checks(
 
     ``tolerances`` are those of a layer, and of one on a transform path."""
     rows = []
-    written = written_bits(rewrite, weights)
+
+    def width(node: str) -> int:
+        return encode.width(rewrite.graph, node)
+
+    written = written_bits(rewrite, weights, width)
     for node in rewrite.graph:
         off = outcome.tensors.get(node.name)  # of a block, the reference knows the last node only
         meaningless = None if off is None else off.meaningless
@@ -116,12 +126,12 @@ def layer_checks(
         whole = outcome.whole.get(node.name, Executed())
         macs, bits = numbers.layers.get(node.name, (0, 0))
         name, encoded, broken = encode(rewrite.graph, node, weights, rewrite.extras.get(node.name, NOTHING))
-        encoded += claimed_bits(rewrite, node.name)
+        encoded += claimed_bits(rewrite, node.name, width(node.name))
         if node.op.category != "mac":
             macs, bits = 0, 0
         if off is not None:
             problems += _problems(off, tolerances[not alone.counted])
-        problems += _table_problems(rewrite, node.name, written)
+        problems += _table_problems(rewrite, node.name, written, width)
         problems += _count_problems(alone, whole, macs * images)
         if broken is not None:
             problems.append(broken)
@@ -152,12 +162,14 @@ def _problems(off: Differences, tolerance: float) -> list[str]:
     return [] if wrong is None else [wrong]
 
 
-def _table_problems(rewrite: Rewrite, node: str, written: Mapping[str, int]) -> list[str]:
+def _table_problems(
+    rewrite: Rewrite, node: str, written: Mapping[str, int], width: Callable[[str], int]
+) -> list[str]:
     """Whether the tables of a block take the bits that its parts claim."""
     recipes = [recipe for step in rewrite.steps for recipe in step if recipe.node == node]
     if not recipes:
         return []
-    claimed = sum(claimed_bits(rewrite, part) for recipe in recipes for part in recipe.parts)
+    claimed = sum(claimed_bits(rewrite, part, width(node)) for recipe in recipes for part in recipe.parts)
     found = written.get(node, 0)
     return [] if claimed == found else [f"its tables take {found} bits, the estimate stores {claimed}"]
 
