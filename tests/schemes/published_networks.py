@@ -39,3 +39,70 @@ def nin_cifar() -> LayerGraph:
         if number < 3:
             x = b.pool(x, 3, 2, (0, 1, 0, 1), name=f"pool{number}")
     return b.build(b.flatten(b.global_pool(x)))
+
+
+def espnet(q: int, *, decoder: bool, classes: int = 20, size: tuple[int, int] = (512, 1024)) -> LayerGraph:
+    """ESPNet (``decoder``) and its encoder ESPNet-C of Mehta et al., ECCV 2018, with p = 2, before ``esp``.
+
+    Each module is one 3x3 convolution ``esp_*`` here, which the scheme replaces. A PReLU is a ReLU: its
+    parameters are counted by :func:`slopes`.
+    """
+    b = GraphBuilder("espnet" if decoder else "espnet_c", (3, *size))
+
+    def normed(x: str) -> str:
+        return b.relu(b.batch_norm(x))
+
+    half = b.pool(b.input, 3, 2, 1, mode="average")
+    quarter = b.pool(half, 3, 2, 1, mode="average")
+    x = b.conv_bn(b.input, 16, 3, 2, 1, name="level1")
+    first = normed(b.concat(x, half))
+    x = down = normed(b.conv(first, 64, 3, 2, 1, bias=False, name="esp_down2"))
+    for i in range(2):
+        x = normed(b.conv(x, 64, 3, 1, 1, bias=False, name=f"esp_level2_{i}"))
+    second = normed(b.concat(x, down, quarter))
+    x = down = normed(b.conv(second, 128, 3, 2, 1, bias=False, name="esp_down3"))
+    for i in range(q):
+        x = normed(b.conv(x, 128, 3, 1, 1, bias=False, name=f"esp_level3_{i}"))
+    x = b.conv(normed(b.concat(down, x)), classes, 1, bias=False, name="classes3")
+    if not decoder:
+        return b.build(x)
+    x = b.conv_transpose(b.batch_norm(x), classes, 2, 2, bias=False, name="up3")
+    x = normed(b.concat(b.conv(second, classes, 1, bias=False, name="classes2"), x))
+    x = normed(b.conv(x, classes, 3, 1, 1, bias=False, name="esp_combine"))
+    x = normed(b.conv_transpose(x, classes, 2, 2, bias=False, name="up2"))
+    x = b.conv_bn(b.concat(x, first), classes, 3, 1, 1, name="joined")
+    return b.build(b.conv_transpose(x, classes, 2, 2, bias=False, name="up1"))
+
+
+def slopes(graph: LayerGraph) -> int:
+    """Parameters of the activations if they were PReLUs: one a channel."""
+    return sum(graph.output_shapes(n)[0][1] for n in graph.nodes if n.op.kind == "Activation")
+
+
+def ye_convnet() -> LayerGraph:
+    """The 4-layer network for CIFAR-10 of Ye et al., ICLR 2018, as in the authors' code."""
+    b = GraphBuilder("ye_convnet", (3, 32, 32))
+    x = b.input
+    for number, (channels, window) in enumerate(((96, 5), (192, 5), (192, 3)), 1):
+        x = b.conv_bn(x, channels, window, 1, window // 2, name=f"conv{number}")
+        x = b.pool(x, 3, 2, (0, 1, 0, 1), name=f"pool{number}")
+    x = b.conv_bn(x, 384, 4, name="fc1")
+    x = b.conv_bn(x, 10, 1, function=None, name="softmax_linear")
+    return b.build(b.flatten(x))
+
+
+def ye_resnet20() -> LayerGraph:
+    """ResNet-20 of Ye et al., ICLR 2018, as in the authors' code: 2x2 projections with stride 2."""
+    b = GraphBuilder("ye_resnet20", (3, 32, 32))
+    x = b.conv_bn(b.input, 16, 3, 1, 1, name="first_conv")
+    for group, channels in enumerate((16, 32, 64)):
+        for block in range(3):
+            stride = 2 if group and not block else 1
+            with b.scope(f"g{group}b{block}"):
+                y = b.conv_bn(x, channels, 3, stride, 1, name="c0")
+                y = b.conv_bn(y, channels, 3, 1, 1, function=None, name="c1")
+                if stride == 2:
+                    x = b.conv_bn(x, channels, 2, 2, function=None, name="p")
+                x = b.add(x, y, name="sum")
+    x = b.conv_bn(b.global_pool(x), 10, 1, function=None, name="softmax_linear")
+    return b.build(b.flatten(x))
