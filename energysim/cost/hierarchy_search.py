@@ -20,6 +20,7 @@ from typing import NoReturn
 import numpy as np
 
 from energysim.cost.base import LayerCost
+from energysim.cost.hierarchy_imperfect import clipped, larger, roomy
 from energysim.cost.hierarchy_layer import HierarchyLayer
 from energysim.cost.hierarchy_prices import LayerPrices
 from energysim.errors import CapacityError
@@ -27,9 +28,10 @@ from energysim.kernels import IntArray
 from energysim.mapping.hierarchy.capacity import nothing_fits
 from energysim.mapping.hierarchy.mapping import Mapping, MappingError, parse_mapping
 from energysim.mapping.hierarchy.prices import Objective
-from energysim.mapping.hierarchy.search import Found, search_mapping
+from energysim.mapping.hierarchy.search import Found, least_value, search_mapping
 from energysim.mapping.hierarchy.space import all_mappings, space_size
 from energysim.mapping.hierarchy.states import Floats
+from energysim.workload import LoopNest
 
 __all__ = ["best_cost"]
 
@@ -93,6 +95,14 @@ class _Search:
         """The cost of the best mapping."""
         if self.layer.skips and not self.layer.work.nest.kernel.is_dense:
             return self._skipping()
+        return self._imperfect() if self.imperfect else self._perfect()
+
+    @property
+    def imperfect(self) -> bool:
+        """Whether the outermost loops may end with a smaller tile."""
+        return self.layer.setting.rules.tiles == "all"
+
+    def _perfect(self) -> LayerCost:
         found = self._searched(self.prices, self._objective(self.prices))
         if not found.ties:
             self._nothing(found)
@@ -118,13 +128,8 @@ class _Search:
         counted one by one. Of a larger one the search gives a bound, as if every word served and
         every cycle used all lanes it can, and the mappings that are best by it are counted.
         """
-        layer, size = self.layer, space_size(self.layer.hierarchy, self.layer.work.nest)
-        if size <= _ONE_BY_ONE:
-            costs = list(self._fitting(all_mappings(layer.hierarchy, layer.work.nest)))
-            if not costs:
-                self._nothing(None)
-            best = min(costs, key=lambda cost: (*self._key(cost), cost.mapping))
-            return replace(best, mappings=size, optimal=True, searched=(("made", len(costs)),))
+        if self.size <= _ONE_BY_ONE:
+            return self._one_by_one()
         found = self._searched(self.prices, self._objective(self.prices), slack=_SLACK)
         if not found.ties:
             self._nothing(found)
@@ -133,7 +138,59 @@ class _Search:
         value = _number(best, self.wanted)
         gap = Fraction(0) if found.least * (1 + _NEAR) >= value else _gap(found.least, value)
         return replace(
-            best, mappings=size, optimal=not gap, gap=gap, searched=tuple(vars(found.pruned).items())
+            best, mappings=self.size, optimal=not gap, gap=gap, searched=tuple(vars(found.pruned).items())
+        )
+
+    @cached_property
+    def size(self) -> int:
+        """Mappings in the space."""
+        return space_size(self.layer.hierarchy, self.layer.work.nest, imperfect=self.imperfect)
+
+    def _one_by_one(self) -> LayerCost:
+        """The best of all mappings of the space, each counted."""
+        layer = self.layer
+        every = all_mappings(layer.hierarchy, layer.work.nest, imperfect=self.imperfect)
+        costs = list(self._fitting(every))
+        if not costs:
+            self._nothing(None)
+        best = min(costs, key=lambda cost: (*self._key(cost), cost.mapping))
+        return replace(best, mappings=self.size, optimal=True, searched=(("made", len(costs)),))
+
+    def _imperfect(self) -> LayerCost:
+        """The best of a small imperfect space; a good mapping of a larger one, with a gap."""
+        if self.size <= _ONE_BY_ONE:
+            return self._one_by_one()
+        layer, objective = self.layer, self._objective(self.prices)
+        costs = []
+        with suppress(CapacityError):
+            costs.append(self._perfect())
+        for nest in larger(layer.work.nest):
+            found = self._searched(self.prices, objective, nest=nest)
+            mappings = (clipped(mapping, layer.hierarchy, layer.work.nest) for mapping in found.ties)
+            costs += self._fitting(mapping for mapping in mappings if mapping is not None)
+        if not costs:
+            self._nothing(None)
+        best = min(costs, key=lambda cost: (*self._key(cost), cost.mapping))
+        value, least = _number(best, self.wanted), self._least(best)
+        gap = Fraction(0) if least * (1 + _NEAR) >= value else _gap(least, value)
+        return replace(best, mappings=self.size, optimal=not gap, gap=gap)
+
+    def _least(self, cost: LayerCost) -> float:
+        """What no mapping stays below, if every tile fitted; but DRAM traffic is bounded by what fits."""
+        layer, dram = self.layer, self.layer.hierarchy.levels[0]
+        if self.wanted == "dram":
+            return float(cost.dram_bound_bits)
+        cheapest = min(dram.read.energy_aj, dram.update.energy_aj) / dram.word_bits
+        more = (cost.dram_bound_bits - cost.compulsory_bits) * cheapest if self.wanted == "energy" else 0.0
+        return more + least_value(
+            roomy(layer.hierarchy),
+            layer.work.nest,
+            replace(layer.setting.rules, padding="skipped", untouched="skipped", overlap="one-axis"),
+            layer.held_bits,
+            self.prices.prices,
+            self._objective(self.prices),
+            stored_only=layer.stored_only,
+            products=layer.work.nest.macs if layer.skips else None,
         )
 
     def _fitting(self, mappings: Iterable[Mapping]) -> Iterator[LayerCost]:
@@ -152,11 +209,12 @@ class _Search:
         objective: Objective,
         known: tuple[float, Mapping] | None = None,
         slack: float = 1.0,
+        nest: LoopNest | None = None,
     ) -> Found:
         layer = self.layer
         return search_mapping(
             layer.hierarchy,
-            layer.work.nest,
+            layer.work.nest if nest is None else nest,
             layer.setting.rules,
             layer.held_bits,
             prices.prices,

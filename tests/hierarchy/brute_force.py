@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import permutations, product
-from math import prod
+from math import ceil, prod
 
 from energysim.hardware.hierarchy import TENSORS, Hierarchy, SpatialAxis, TemporalLevel
 from energysim.mapping.hierarchy.check import checked
@@ -46,11 +46,26 @@ def all_bypasses(hierarchy: Hierarchy) -> Iterator[tuple[tuple[str, str], ...]]:
             yield out
 
 
-def all_mappings(hierarchy: Hierarchy, nest: LoopNest) -> Iterator[Mapping]:
+def cuts(size: int, first: bool, inner: int, imperfect: bool) -> Iterator[tuple[int, ...]]:
+    """Trips of the outermost level (if it may have any), and of all others, over one dimension."""
+    if not imperfect or not first:
+        yield from splits(size, inner + first)
+        return
+    for tile in sorted({ceil(size / trips) for trips in range(1, size + 1)}):
+        for rest in splits(tile, inner):
+            yield (ceil(size / tile), *rest)
+
+
+def all_mappings(hierarchy: Hierarchy, nest: LoopNest, imperfect: bool = False) -> Iterator[Mapping]:
     """All factors, orders and bypasses, those that do not fit included; loops of one trip have no order."""
     size = sizes_of(nest)
     slots = {dim: [node.name for node in hierarchy.nodes if dim in node.loops] for dim in DIMS}
-    for factors in product(*(splits(size[dim], len(slots[dim])) for dim in DIMS)):
+    outermost = hierarchy.nodes[0]
+    ways = []
+    for dim in DIMS:
+        first = dim in outermost.loops
+        ways.append(list(cuts(size[dim], first, len(slots[dim]) - first, imperfect)))
+    for factors in product(*ways):
         blocks: dict[str, list[Loop]] = {node.name: [] for node in hierarchy.nodes}
         for dim, trips in zip(DIMS, factors, strict=True):
             for name, n in zip(slots[dim], trips, strict=True):
@@ -83,12 +98,13 @@ def best_of_all(hierarchy: Hierarchy, nest: LoopNest, rules: Rules, value) -> tu
     return least, fitting
 
 
-def number_of_mappings(hierarchy: Hierarchy, nest: LoopNest) -> int:
+def number_of_mappings(hierarchy: Hierarchy, nest: LoopNest, imperfect: bool = False) -> int:
     """The size of the space, counted: every level orders all loops it may have."""
     size = sizes_of(nest)
     total = 1
     for dim in DIMS:
-        total *= sum(1 for _ in splits(size[dim], sum(dim in node.loops for node in hierarchy.nodes)))
+        inner = sum(dim in node.loops for node in hierarchy.nodes[1:])
+        total *= sum(1 for _ in cuts(size[dim], dim in hierarchy.nodes[0].loops, inner, imperfect))
     for node in hierarchy.nodes:
         if isinstance(node, TemporalLevel):
             loops = [dim for dim in node.loops if size[dim] > 1]

@@ -27,6 +27,7 @@ from energysim.mapping.hierarchy.mapping import Mapping, MappingError, parse_map
 from energysim.mapping.hierarchy.prices import Prices
 from energysim.mapping.hierarchy.search import Found, Unsearchable, search_mapping
 from energysim.mapping.hierarchy.space import space_size
+from energysim.windows import Axis
 from energysim.workload import LoopNest
 
 from .base import DIMS, INPUTS, bits_per_cycle, conv, level, pj, random_axis
@@ -290,7 +291,8 @@ def sparse_layer(rng: random.Random, two_levels: HierarchyHardware, compute: str
 
 def every_goal(layer: HierarchyLayer) -> list[tuple[int, ...]]:
     values = []
-    for mapping in all_mappings(layer.hierarchy, layer.work.nest):
+    imperfect = layer.setting.rules.tiles == "all"
+    for mapping in all_mappings(layer.hierarchy, layer.work.nest, imperfect):
         with suppress(MappingError):
             values.append(goal(layer.cost(mapping), layer.setting.objective))
     return values
@@ -408,3 +410,89 @@ def test_nothing_fits_of_the_cost_model(two_levels: HierarchyHardware) -> None:
     # One weight, one input and one sum, of 2 bytes each.
     with pytest.raises(CapacityError, match="level 'buffer' has 4 B and needs 6 B at least"):
         best_cost(HierarchyLayer(work(conv(4, 4, 4)), given))
+
+
+def imperfect_layer(rng: random.Random, two_levels: HierarchyHardware) -> HierarchyLayer:
+    while True:
+        plain, nest = random_problem(rng, 200)
+        if space_size(plain, nest, imperfect=True) < 600:
+            break
+    hardware = replace(two_levels, hierarchy=with_limits(rng, plain))
+    rules = replace(random_rules(rng), tiles="all")
+    objective = rng.choice(["energy", "dram", "delay", "edp"])
+    return HierarchyLayer(work(nest), Setting(hardware, rules, objective, 16, 16, 16))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_small_imperfect_spaces(seed: int, two_levels: HierarchyHardware) -> None:
+    layer = imperfect_layer(random.Random(seed), two_levels)
+    cost = best_cost(layer)
+    assert cost.optimal and goal(cost, layer.setting.objective) == min(every_goal(layer))
+    assert cost.mappings == number_of_mappings(layer.hierarchy, layer.work.nest, imperfect=True)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_larger_imperfect_spaces(
+    seed: int, two_levels: HierarchyHardware, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = imperfect_layer(random.Random(200 + seed), two_levels)
+    objective, rules = layer.setting.objective, replace(layer.setting.rules, tiles="divisors")
+    monkeypatch.setattr(hierarchy_search, "_ONE_BY_ONE", 0)
+    cost = best_cost(layer)
+    perfect = best_cost(replace(layer, setting=replace(layer.setting, rules=rules)))
+    least = min(every_goal(layer))
+    assert least[0] <= goal(cost, objective)[0] <= goal(perfect, objective)[0]
+    assert goal(cost, objective)[0] * (1 - cost.gap) <= least[0]
+    assert cost.optimal == (cost.gap == 0)
+
+
+def test_an_imperfect_mapping_that_is_better(two_levels: HierarchyHardware) -> None:
+    # 29 filters are prime: one by one, or all of them; three times 10 is better.
+    dram, buffer = two_levels.hierarchy.levels
+    hierarchy = Hierarchy((dram, replace(buffer, capacity_bits=16 * 600, keep=TENSORS)))
+    given = Setting(replace(two_levels, hierarchy=hierarchy), Rules(tiles="divisors"), "dram", 16, 16, 16)
+    nest = conv(29, 16, 14)
+    perfect = best_cost(HierarchyLayer(work(nest), given))
+    imperfect = best_cost(HierarchyLayer(work(nest), replace(given, rules=Rules(tiles="all"))))
+    assert goal(imperfect, "dram")[0] < goal(perfect, "dram")[0]
+    assert imperfect.mappings > perfect.mappings
+    evaluated = evaluate_mapping(
+        work(nest), replace(given, rules=Rules(tiles="all")), parse_mapping(imperfect.mapping)
+    )
+    assert goal(evaluated, "dram") == goal(imperfect, "dram")
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_more_capacity_never_costs_more(seed: int) -> None:
+    rng = random.Random(300 + seed)
+    hierarchy, nest = random_problem(rng, 10**6)
+    rules, prices = random_rules(rng), random_prices(rng, hierarchy)
+    before: int | None = None
+    for words in (6, 8, 12, 20, 40, None):
+        nodes = [
+            node
+            if isinstance(node, SpatialAxis) or node.name == "dram"
+            else replace(node, capacity_bits=None if words is None else 16 * words)
+            for node in hierarchy.nodes
+        ]
+        _, value = searched(replace(hierarchy, nodes=tuple(nodes)), nest, rules, prices)
+        assert before is None or (value is not None and value <= before)
+        before = value
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_batch_and_rows_are_alike_for_a_window_of_one(seed: int) -> None:
+    rng = random.Random(400 + seed)
+    hierarchy, nest = random_problem(rng, 10**6)
+    rules, prices = random_rules(rng), random_prices(rng, hierarchy)
+    images, rows = rng.choice([(1, 4), (2, 3), (3, 6), (4, 2)])
+    swap = str.maketrans("NP", "PN")
+    turned = replace(
+        hierarchy, nodes=tuple(replace(n, loops=n.loops.translate(swap)) for n in hierarchy.nodes)
+    )
+    one, kernel = Axis(1, 1), DenseKernel((nest.groups * nest.filters, nest.channels, 1, 1))
+    first = replace(nest, batch=images, rows=Axis(rows, rows), cols=one, kernel=kernel)
+    second = replace(nest, batch=rows, rows=Axis(images, images), cols=one, kernel=kernel)
+    found = searched(hierarchy, first, rules, prices)[1]
+    # Nothing overlaps: the windows are single positions.
+    assert found == searched(turned, second, rules, prices)[1]

@@ -127,7 +127,7 @@ class Run:
         self.limit, self.beam = bound, beam
         states, stages = self.moves.multipliers(), []
         nodes = self.hierarchy.nodes
-        if self._least(states, len(nodes)) > bound:
+        if self.least() > bound:
             return {}
         for place in range(len(nodes) - 1, -1, -1):
             node = nodes[place]
@@ -141,6 +141,10 @@ class Run:
         value = self.objective(states.cost - states.zero, states.lanes)
         rows = np.flatnonzero(value <= min(bound, float(value.min()) * max(NEAR, self.slack)))
         return {self._mapping(stages, int(row)): float(value[row]) for row in rows}
+
+    def least(self) -> float:
+        """What no mapping stays below."""
+        return self._least(self.moves.multipliers(), len(self.hierarchy.nodes))
 
     def _least(self, states: States, place: int) -> float:
         return float(self.bounds.value(states, place).min(initial=np.inf))

@@ -26,7 +26,7 @@ from energysim.mapping.hierarchy.states import DIMS
 from energysim.mapping.rules import Rules
 from energysim.workload import LoopNest
 
-__all__ = ["Found", "Unsearchable", "check_searchable", "search_mapping"]
+__all__ = ["Found", "Unsearchable", "check_searchable", "least_value", "search_mapping"]
 
 #: Partial mappings kept at each node by the first pass, and by one more if too many are left.
 _BEAMS = (50, 500)
@@ -153,6 +153,32 @@ def search_mapping(
     least = min(least, value)
     first = best[0] if best else None
     return Found(first, tuple(best), value, least, space_size(hierarchy, nest), pruned)
+
+
+def least_value(
+    hierarchy: Hierarchy,
+    nest: LoopNest,
+    rules: Rules,
+    bits: Widths,
+    prices: Prices,
+    objective: Objective,
+    *,
+    stored_only: bool = False,
+    products: int | None = None,
+) -> float:
+    """Return what no mapping stays below, without a search; parameters as for :func:`search_mapping`.
+
+    If all tiles fit, it holds for mappings of the imperfect space as well: no tensor moves less
+    often than once, and no word is shared by more copies than there are.
+    """
+    check_searchable(hierarchy, nest)
+    size = sizes(nest)
+    lattice = Lattice(tuple(size[dim] for dim in DIMS))
+    made = nest.dense_macs if products is None else products
+    return min(
+        Run(hierarchy, nest, rules, bits, prices, objective, bypass, True, stored_only, made, lattice).least()
+        for bypass in bypasses(hierarchy)
+    )
 
 
 def check_searchable(hierarchy: Hierarchy, nest: LoopNest) -> None:

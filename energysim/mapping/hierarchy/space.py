@@ -1,22 +1,25 @@
-"""The default space of mappings of a layer, and its size in closed form.
+"""The spaces of mappings of a layer, and their sizes in closed form.
 
 Every dimension is cut into divisors over all levels and axes that may have loops over it, the
 loops of each level stand in any order, and every tensor that may bypass a level does or does not.
-The size counts mappings that do not fit as well: it is the space before anything is pruned.
+In the imperfect space the outermost level may take any number of trips over a dimension, over the
+smallest tile that then does, the last one clipped. Sizes count mappings that do not fit as well:
+they are those of the space before anything is pruned.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import permutations, product
-from math import comb, factorial, prod
+from math import comb, factorial, isqrt, prod
 
 from energysim.hardware.hierarchy import TENSORS, Hierarchy, TemporalLevel
 from energysim.mapping.hierarchy.loops import sizes
 from energysim.mapping.hierarchy.mapping import Loop, Mapping
+from energysim.units import ceil_div
 from energysim.workload import LoopNest
 
-__all__ = ["all_mappings", "bypasses", "divisors", "factorisations", "space_size"]
+__all__ = ["all_mappings", "bypasses", "divisors", "factorisations", "space_size", "tiles"]
 
 
 def divisors(number: int) -> list[int]:
@@ -63,10 +66,24 @@ def bypasses(hierarchy: Hierarchy) -> Iterator[tuple[tuple[str, str], ...]]:
         yield tuple(pair for level in choice for pair in level)
 
 
-def space_size(hierarchy: Hierarchy, nest: LoopNest) -> int:
+def tiles(size: int, imperfect: bool) -> list[int]:
+    """Return the tiles that the outermost level may walk over, ascending."""
+    if not imperfect:
+        return divisors(size)
+    few = range(1, min(size, isqrt(size) + 1) + 1)
+    # Of the fewest trips the tiles; then the small tiles that no smaller one does as well as.
+    found = {ceil_div(size, n) for n in few}
+    found |= {t for t in few if t == 1 or ceil_div(size, t - 1) > ceil_div(size, t)}
+    return sorted(found)
+
+
+def space_size(hierarchy: Hierarchy, nest: LoopNest, *, imperfect: bool = False) -> int:
     """Return the number of mappings of the space."""
-    slots = {dim: sum(dim in node.loops for node in hierarchy.nodes) for dim in sizes(nest)}
-    tilings = prod(factorisations(size, slots[dim]) for dim, size in sizes(nest).items())
+    tilings = 1
+    for dim, size in sizes(nest).items():
+        inner = sum(dim in node.loops for node in hierarchy.nodes[1:])
+        outer = tiles(size, imperfect) if dim in hierarchy.nodes[0].loops else [size]
+        tilings *= sum(factorisations(tile, inner) for tile in outer)
     orders = prod(
         factorial(sum(size > 1 and dim in node.loops for dim, size in sizes(nest).items()))
         for node in hierarchy.nodes
@@ -75,13 +92,18 @@ def space_size(hierarchy: Hierarchy, nest: LoopNest) -> int:
     return tilings * orders * sum(1 for _ in bypasses(hierarchy))
 
 
-def all_mappings(hierarchy: Hierarchy, nest: LoopNest) -> Iterator[Mapping]:
+def all_mappings(hierarchy: Hierarchy, nest: LoopNest, *, imperfect: bool = False) -> Iterator[Mapping]:
     """All mappings of the space, one by one, those that do not fit included.
 
     Loops of one trip have no order: there are fewer mappings than :func:`space_size` counts.
     """
-    slots = [[node.name for node in hierarchy.nodes if dim in node.loops] for dim in sizes(nest)]
-    ways = [list(_ways(size, len(names))) for size, names in zip(sizes(nest).values(), slots, strict=True)]
+    outermost = hierarchy.nodes[0]
+    slots, ways = [], []
+    for dim, size in sizes(nest).items():
+        inner = [node.name for node in hierarchy.nodes[1:] if dim in node.loops]
+        slots.append([outermost.name, *inner])
+        outer = tiles(size, imperfect) if dim in outermost.loops else [size]
+        ways.append([(ceil_div(size, tile), *way) for tile in outer for way in _ways(tile, len(inner))])
     for factors in product(*ways):
         blocks: dict[str, list[Loop]] = {node.name: [] for node in hierarchy.nodes}
         for dim, names, trips in zip(sizes(nest), slots, factors, strict=True):
