@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from energysim.cost.base import LayerCost, Setting
-from energysim.cost.hierarchy import evaluate_mapping
+from energysim.cost.hierarchy import HierarchyModel, evaluate_mapping
 from energysim.cost.two_level import evaluate_tiling
 from energysim.hardware import load_hardware
-from energysim.hardware.hierarchy import HierarchyHardware
+from energysim.hardware.hierarchy import TENSORS, HierarchyHardware
 from energysim.mapping import PRESETS, Rules, Tiling
 from energysim.mapping.hierarchy.mapping import Loop, Mapping
 from energysim.workload import LoopNest, MacWorkload
@@ -85,6 +85,19 @@ def test_the_optima(row: dict[str, str], two_levels: HierarchyHardware) -> None:
     assert elements(cost, "dram", "partial_sums", "read") == int(row["output_reads"])
     total = sum(a.elements for a in cost.accesses if a.level == "dram")
     assert total == int(row["optimal_dram_words"])
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['layer']}-{row['buffer_kib']}")
+def test_the_optima_are_found(row: dict[str, str], two_levels: HierarchyHardware) -> None:
+    dram, buffer = two_levels.hierarchy.levels
+    # Taps stay whole in the buffer, which holds all tensors.
+    dram = replace(dram, loops="NGMCPQ")
+    buffer = replace(buffer, capacity_bits=int(row["buffer_kib"]) * 8192, keep=TENSORS)
+    hardware = replace(two_levels, hierarchy=replace(two_levels.hierarchy, nodes=(dram, buffer)))
+    setting = Setting(hardware, TIMELOOP, "dram", 16, 16, 16)
+    (cost,) = HierarchyModel().evaluate((work(LAYERS[row["layer"]]),), setting)
+    assert cost.optimal
+    assert sum(a.elements for a in cost.accesses if a.level == "dram") == int(row["optimal_dram_words"])
 
 
 @pytest.mark.parametrize("seed", range(60))
