@@ -106,7 +106,8 @@ class Channels(Scheme):
             into = absorbed(sets, self._arrays(graph), {name: stays[name] for name in shrunk})
         nodes, recipes, changed = [], [], []
         for node in graph.nodes:
-            if not shrunk.isdisjoint((node.inputs[0] if node.inputs else "", node.outputs[0])):
+            around = {node.inputs[0] if node.inputs else "", node.outputs[0]}
+            if node.name in into.added or not shrunk.isdisjoint(around):
                 made, recipe = _smaller(graph, node, stays, into.added.get(node.name), self.by == "constant")
                 nodes.append(made)
                 recipes += [recipe] if recipe is not None else []
