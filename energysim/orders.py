@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ORDERS", "group_positions", "line_length"]
+__all__ = ["ORDERS", "group_positions", "grouped", "line_length", "ungrouped"]
 
 #: Order -> in words. Groups do not cross from one line of it to the next.
 ORDERS = {
@@ -24,15 +25,21 @@ def line_length(shape: tuple[int, ...], order: str) -> int:
     return lengths.get(order, math.prod(shape[1:]))
 
 
-def group_positions(shape: tuple[int, ...], size: int, order: str) -> NDArray[np.int64]:
-    """Return the flat positions (C order) of the weights of each group, shape (groups, size).
+#: The axes filters, channels, taps of a tensor in each order, slowest first.
+_AXES = {"channels": (0, 2, 1), "filters": (1, 2, 0), "channel-tap": (0, 1, 2), "tap-channel": (0, 2, 1)}
+
+_Any = TypeVar("_Any", bound=np.generic)
+
+
+def grouped(array: NDArray[_Any], size: int, order: str) -> NDArray[_Any]:
+    """Return the elements of each group, shape (groups, size).
 
     Parameters
     ----------
-    shape : tuple of int
-        (M, C, R, S), or any other with filters and channels first.
+    array : array of shape (M, C, R, S)
+        Or any other with filters and channels first.
     size : int
-        Weights of a group; it must divide :func:`line_length`.
+        Elements of a group; it must divide :func:`line_length`.
     order : str
         One of :data:`ORDERS`.
 
@@ -41,9 +48,21 @@ def group_positions(shape: tuple[int, ...], size: int, order: str) -> NDArray[np
     ValueError
         If the size does not divide the lines.
     """
-    if line_length(shape, order) % size:
-        raise ValueError(f"groups of {size} do not divide lines of {line_length(shape, order)}")
+    if line_length(array.shape, order) % size:
+        raise ValueError(f"groups of {size} do not divide lines of {line_length(array.shape, order)}")
+    m, c = (*array.shape, 1, 1)[:2]
+    return np.ascontiguousarray(array.reshape(m, c, -1).transpose(_AXES[order])).reshape(-1, size)
+
+
+def ungrouped(groups: NDArray[_Any], shape: tuple[int, ...], order: str) -> NDArray[_Any]:
+    """Return the tensor of a shape whose groups in an order are given: :func:`grouped` undone."""
     m, c = (*shape, 1, 1)[:2]
-    numbers = np.arange(math.prod(shape), dtype=np.int64).reshape(m, c, -1)
-    axes = {"channels": (0, 2, 1), "filters": (1, 2, 0), "channel-tap": (0, 1, 2), "tap-channel": (0, 2, 1)}
-    return np.ascontiguousarray(numbers.transpose(axes[order])).reshape(-1, size)
+    axes = _AXES[order]
+    sizes = (m, c, math.prod(shape) // (m * c))
+    lines = groups.reshape([sizes[axis] for axis in axes])
+    return np.ascontiguousarray(lines.transpose(np.argsort(axes))).reshape(shape)
+
+
+def group_positions(shape: tuple[int, ...], size: int, order: str) -> NDArray[np.int64]:
+    """Return the flat positions (C order) of the elements of each group; see :func:`grouped`."""
+    return grouped(np.arange(math.prod(shape), dtype=np.int64).reshape(shape), size, order)

@@ -20,7 +20,7 @@ from energysim.formats.container import Container
 from energysim.formats.layout import WeightLayout
 from energysim.formats.parameters import choice, integer
 from energysim.formats.protocol import BoolArray, Counts, StorageSize, Tensor
-from energysim.orders import ORDERS, group_positions, line_length
+from energysim.orders import ORDERS, group_positions, grouped, line_length
 from energysim.units import ceil_div
 
 __all__ = ["NMFormat"]
@@ -51,10 +51,9 @@ class NMFormat(BaseFormat):
 
     def layer_bits(self, layout: WeightLayout, value_bits: int, mask: BoolArray | None = None) -> StorageSize:
         """Return ``G N b``, side ``G N ceil(log2 M)`` for G groups [bit]."""
+        self._check(layout.shape)
         if mask is not None:
-            self._places(mask)
-        else:
-            self._check(layout.shape)
+            self._present(mask)
         stored = math.prod(layout.shape) // self.size * self.kept
         return StorageSize(stored * value_bits, stored * bits_for(self.size))
 
@@ -80,13 +79,16 @@ class NMFormat(BaseFormat):
     def _places(self, stored: BoolArray) -> IntArray:
         """The positions that are stored, (G, N), ascending in each group."""
         self._check(stored.shape)
-        groups = group_positions(stored.shape, self.size, self.order)
-        present = stored.reshape(-1)[groups]
-        most = int(present.sum(axis=1).max()) if present.size else 0
+        chosen = np.argsort(~self._present(stored), axis=1, kind="stable")[:, : self.kept]
+        return np.asarray(np.sort(chosen, axis=1), dtype=np.int64)
+
+    def _present(self, stored: BoolArray) -> BoolArray:
+        """Which weights of each group hold a value, (G, M); at most N do."""
+        present = grouped(stored, self.size, self.order)
+        most = int(present.sum(axis=1, dtype=np.uint8).max()) if present.size else 0
         if most > self.kept:
             raise FormatError(f"a group of {self.size} holds {most} weights, {self.kept} at most are stored")
-        chosen = np.sort(np.argsort(~present, axis=1, kind="stable")[:, : self.kept], axis=1)
-        return np.asarray(chosen, dtype=np.int64)
+        return present
 
     def _write(self, payload: BitWriter, values: IntArray, stored: BoolArray, value_bits: int) -> list[int]:
         places = self._places(stored)

@@ -25,6 +25,7 @@ __all__ = [
     "Patterns",
     "WeightShape",
     "checked_shape",
+    "fair_share",
     "histogram",
 ]
 
@@ -67,6 +68,15 @@ def histogram(values: NDArray[Any]) -> Histogram:
     """Return the distinct values of an integer array with their multiplicities."""
     found, counts = np.unique(values, return_counts=True)
     return tuple((int(v), int(n)) for v, n in zip(found, counts, strict=True))
+
+
+def fair_share(kernel: Kernel, filters: IntArray, channels: IntArray) -> IntArray:
+    """Return weights that the fullest tile of so many filters and channels holds at least.
+
+    Tiles of one size, shifted inwards at the ends, cover the tensor: one holds its share or more.
+    """
+    m, c = kernel.shape[:2]
+    return np.asarray(-(-kernel.nonzeros // (-(-m // filters) * -(-c // channels))), dtype=np.int64)
 
 
 class Kernel(ABC):
@@ -136,9 +146,17 @@ class Kernel(ABC):
             both = (((), m * c - kept), ((0,), kept))
             return tuple((taps, windows) for taps, windows in both if windows)
         packed = np.packbits(self.mask().reshape(m * c, r * s), axis=1)
-        # As one opaque value a row sorts much faster than as a row.
-        rows = np.ascontiguousarray(packed).view(np.dtype((np.void, packed.shape[1]))).reshape(-1)
-        found, counts = np.unique(rows, return_counts=True)
+        bytes_ = packed.shape[1]
+        if bytes_ <= 2:  # supports are numbers that are counted
+            numbers = packed[:, 0].astype(np.intp)
+            if bytes_ == 2:
+                numbers = numbers << 8 | packed[:, 1]
+            each = np.bincount(numbers)
+            found = np.flatnonzero(each)
+            counts, found = each[found], found.astype(f">u{bytes_}")
+        else:  # as one opaque value a row sorts much faster than as a row
+            rows = np.ascontiguousarray(packed).view(np.dtype((np.void, bytes_))).reshape(-1)
+            found, counts = np.unique(rows, return_counts=True)
         bits = np.unpackbits(found.view(np.uint8).reshape(len(found), -1), axis=1, count=r * s)
         supports = (tuple(np.flatnonzero(row).tolist()) for row in bits)
         return tuple(sorted(zip(supports, counts.tolist(), strict=True)))

@@ -21,6 +21,7 @@ from energysim.kernels.base import (
     Patterns,
     WeightShape,
     checked_shape,
+    fair_share,
     histogram,
 )
 from energysim.kernels.mask import MaskKernel
@@ -91,6 +92,18 @@ class CyclicKernel(Kernel):
         found = np.array([self._fullest(int(a), int(b)) for a, b in pairs], dtype=np.int64)
         result.reshape(-1)[:] = found[place.reshape(-1)]
         return result * self._taps
+
+    def nonzeros_in_tile_range(self, filters: IntArray, channels: IntArray) -> tuple[IntArray, IntArray]:
+        """See :meth:`Kernel.nonzeros_in_tile_range`.
+
+        Notes
+        -----
+        C consecutive filters meet a channel F times, and a filter meets C channels F times.
+        """
+        m, c = np.broadcast_arrays(np.asarray(filters, np.int64), np.asarray(channels, np.int64))
+        rounds = -(-m // self.shape[1])
+        high = np.minimum(m * np.minimum(c, self.fan), c * self.fan * rounds) * self._taps
+        return fair_share(self, m, c), np.minimum(high, self.nonzeros)
 
     def _fullest(self, filters: int, channels: int) -> int:
         """The most windows in a tile of so many filters and channels."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from energysim.kernels.base import WeightShape, checked_shape
 from energysim.kernels.mask import MaskKernel
-from energysim.orders import group_positions
+from energysim.orders import grouped, ungrouped
 from energysim.units import ceil_div
 
 __all__ = ["block_support", "cheapest_support", "group_support", "random_costs"]
@@ -50,10 +50,7 @@ def group_support(costs: Costs, kept: int, size: int, order: str) -> MaskKernel:
     order : str
         One of :data:`energysim.orders.ORDERS`.
     """
-    groups = group_positions(costs.shape, size, order)
-    mask = np.zeros(costs.size, dtype=np.bool_)
-    mask[groups[_kept(costs.reshape(-1)[groups], kept)]] = True
-    return MaskKernel(mask.reshape(costs.shape))
+    return MaskKernel(ungrouped(_kept(grouped(costs, size, order), kept), costs.shape, order))
 
 
 def block_support(costs: Costs, rows: int, cols: int, kept: int, *, taps: str = "one") -> MaskKernel:
