@@ -40,6 +40,7 @@ SCHEMES = Registry(
         "psconv": "energysim.schemes.psconv:KIND",
         "roots": "energysim.schemes.grouped:ROOTS",
         "shift": "energysim.schemes.shift:KIND",
+        "slim": "energysim.schemes.slim:KIND",
         "split": "energysim.schemes.split:KIND",
         "ternary": "energysim.schemes.ternary:KIND",
         "unstructured": "energysim.schemes.unstructured:KIND",

@@ -95,6 +95,11 @@ class Differences:
         return f"{share}, by up to {self.largest:.3g} or {self.relative:.3g} standard deviations; {bound}"
 
     @property
+    def finite(self) -> bool:
+        """Whether the reference holds finite numbers only."""
+        return self._finite
+
+    @property
     def meaningless(self) -> str | None:
         """Return why the reference shows nothing, or None."""
         if not self.elements:
