@@ -8,6 +8,8 @@ that has one weight per filter and channel, at the same tap for all filters. Cou
 multiply-adds and C*M weights; nothing is stored for the shifts (``map=fixed``), or the tap of each
 channel, C*ceil(log2 n) bits (``map=stored``).
 
+``shift:block`` takes two layers at once: see :mod:`energysim.schemes.shift_block`.
+
 Post hoc, the 1x1 convolution gets the weights of the dense one at each channel's tap.
 """
 
@@ -104,15 +106,24 @@ class Shift(RewritingScheme):
         return (f"{self}: channels that the taps do not divide stay in place",)
 
 
-def parse(text: str) -> Shift:
-    """Return the scheme written behind ``shift:``.
+def parse(text: str) -> RewritingScheme:
+    """Return the scheme written behind ``shift:``; a first word ``block`` asks for that of pairs.
 
     Raises
     ------
     SchemeError
         For any parameter that cannot be used.
     """
+    word, _, rest = text.partition(",")
+    if word.strip() == "block":
+        from energysim.schemes.shift_block import parse_block  # it takes the taps from here
+
+        return parse_block(rest)
     return Shift(**read_parameters("shift", text, {"map": "fixed|stored"}))
 
 
-KIND = SchemeKind(parse, "each channel moved by a tap, then a 1x1 convolution (Wu et al. 2018)", ("shift",))
+KIND = SchemeKind(
+    parse,
+    "each channel moved by a tap, then a 1x1 convolution (Wu et al. 2018); block: 1x1, shift, 1x1 for two",
+    ("shift", "shift:block,expansion=3"),
+)

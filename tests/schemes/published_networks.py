@@ -106,3 +106,22 @@ def ye_resnet20() -> LayerGraph:
                 x = b.add(x, y, name="sum")
     x = b.conv_bn(b.global_pool(x), 10, 1, function=None, name="softmax_linear")
     return b.build(b.flatten(x))
+
+
+def resnet_cifar(depth: int, *, reduction: float = 1, classes: int = 10) -> LayerGraph:
+    """ResNet of He et al., CVPR 2016, for CIFAR-10, with 1x1 projections (alvinwan/shiftresnet-cifar).
+
+    ``reduction`` divides the channels between the two convolutions of a block, rounded down.
+    """
+    b = GraphBuilder(f"resnet{depth}_cifar", (3, 32, 32))
+    x = b.conv_bn(b.input, 16, 3, 1, 1, name="stem")
+    for stage, width in enumerate((16, 32, 64)):
+        for block in range((depth - 2) // 6):
+            stride = 2 if stage and not block else 1
+            with b.scope(f"layer{stage + 1}.{block}"):
+                y = b.conv_bn(x, int(width / reduction), 3, stride, 1, name="a")
+                y = b.conv_bn(y, width, 3, 1, 1, function=None, name="b")
+                if stride > 1:
+                    x = b.conv_bn(x, width, 1, stride, function=None, name="shortcut")
+                x = b.relu(b.add(y, x, name="add"), name="relu")
+    return b.build(b.linear(b.flatten(b.global_pool(x)), classes, name="fc"))
