@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
@@ -109,19 +109,28 @@ class Unit:
     additions: int = 0
     expansion_macs: int = 0
     shared: Fraction = Fraction(0)
+    other_ops: int = field(default=0, compare=False)
 
 
-def unit(scheme: str | Scheme, channels: int, filters: int, bits: int = 8, stride: int = 1) -> Unit:
+def unit(
+    scheme: str | Scheme,
+    channels: int,
+    filters: int,
+    bits: int = 8,
+    stride: int = 1,
+    *,
+    everywhere: bool = False,
+) -> Unit:
     """The cost of one 3x3 layer on 28x28 without bias (``unit(s, 64, 128)`` and ``unit(s, 128, 128)``).
 
     ``weights`` are stored values where they have ``bits`` bits: the fields of a scheme with another width
-    are its bits divided by it.
+    are its bits divided by it. ``everywhere``: all layers of the network are rewritten, not only this one.
     """
     graph = net(channels, filters, size=(28, 28), stride=(stride, stride), padding=(1, 1, 1, 1), bias=False)
     parsed = parse_scheme(scheme)
     only = parsed.apply(graph, [LAYER])
-    assert LAYER in only.changed, f"{scheme} leaves the layer: {only.left}"
-    run = estimate(graph, f"{LAYER}={parsed}", bits=bits).runs[-1]
+    assert LAYER in only.changed or str(parsed) == "dense", f"{scheme} leaves the layer: {only.left}"
+    run = estimate(graph, parsed if everywhere else f"{LAYER}={parsed}", bits=bits).runs[-1]
     rows = [row for row in run.layers if row.origin == LAYER]
     shared = sum(row.weight_bits for row in run.layers if row.kind == "Table")
     return Unit(
@@ -132,6 +141,7 @@ def unit(scheme: str | Scheme, channels: int, filters: int, bits: int = 8, strid
         sum(row.additions for row in rows),
         sum(row.expansion_macs for row in rows),
         Fraction(shared, bits),
+        sum(row.other_ops for row in rows),
     )
 
 
