@@ -17,7 +17,10 @@ def expected() -> set[str]:
     """Files of the checkout that belong into a wheel, by their name in it."""
     package = {str(p.relative_to(TOP)) for p in (TOP / "energysim").rglob("*.py")}
     package.add("energysim/py.typed")
-    for folder, patterns in (("models", ("*.py", "*/*.npz", "*/*.json")), ("hwspecs", ("*.py", "*.yaml"))):
+    for folder, patterns in (
+        ("models", ("*.py", "*/*.npz", "*/*.json")),
+        ("hwspecs", ("*.py", "*.yaml", "dram/*.yaml")),
+    ):
         for pattern in patterns:
             package |= {f"energysim/{p.relative_to(TOP)}" for p in (TOP / folder).glob(pattern)}
     return package

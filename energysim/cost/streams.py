@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from energysim.cost.base import Access, LayerCost, Setting, charge, transfer_times
 from energysim.cost.beside import spill
+from energysim.cost.dram_commands import device_dram, idle_rows, streamed
 from energysim.cost.storage import stored_operand
 from energysim.units import ceil_div
 from energysim.workload import StreamWorkload
@@ -67,8 +68,11 @@ def evaluate_stream(work: StreamWorkload, setting: Setting) -> LayerCost:
         rows += spill(work.extra.spilled, stored_operand(work.inputs[0], setting).width, setting)
     if work.other_ops:
         rows.append(charge("vector", "", "compute", work.other_ops, 0, hw.vector_op))
-    times = (("compute", ceil_div(work.other_ops, hw.array.macs_per_cycle)), *transfer_times(hw, rows))
     compulsory = sum(access.bits for access in rows if access.level == "dram")
+    devices = device_dram(hw)
+    moved = rows if devices is None else streamed(rows, devices)
+    times = (("compute", ceil_div(work.other_ops, hw.array.macs_per_cycle)), *transfer_times(hw, moved))
+    cycles = max(t for _, t in times)
     return LayerCost(
         dense_macs=0,
         macs=0,
@@ -76,8 +80,8 @@ def evaluate_stream(work: StreamWorkload, setting: Setting) -> LayerCost:
         other_ops=work.other_ops,
         weight_bits=work.parameters * (work.extra.weight_bits or setting.weight_bits),
         side_bits=0,
-        accesses=tuple(rows),
-        cycles=max(t for _, t in times),
+        accesses=(*moved, *idle_rows(hw, cycles)),
+        cycles=cycles,
         times=times,
         utilisation=Fraction(0),
         compulsory_bits=compulsory,

@@ -3,13 +3,16 @@
 Three parts: what the array does (:mod:`energysim.cost.layer_counts`), what passes between DRAM and
 the buffer (:mod:`energysim.cost.flows`), and the mapping that decides how much that is
 (:mod:`energysim.mapping`). The time of a layer is the largest of compute, DRAM transfer and buffer
-transfer.
+transfer. DRAM that is made of devices is charged by its commands (:mod:`energysim.cost.dram_commands`).
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from energysim.cost.base import LayerCost, Setting, transfer_times
 from energysim.cost.bound import compulsory_and_bound
+from energysim.cost.dram_commands import device_dram, gap_of, idle_rows, tiled
 from energysim.cost.flows import flows
 from energysim.cost.layer_counts import LayerCounts
 from energysim.cost.objectives import goal
@@ -57,11 +60,16 @@ def evaluate_tiling(work: MacWorkload, setting: Setting, tiling: Tiling) -> Laye
 
 def _best(work: MacWorkload, setting: Setting) -> LayerCost:
     layer = LayerCounts(work, setting)
-    choice = search(work.nest, setting.rules, _room(layer), goal(layer, flows(layer)))
+    wanted = goal(layer, flows(layer))
+    choice = search(work.nest, setting.rules, _room(layer), wanted)
     if choice.smallest is not None:
         raise CapacityError(f"no tile fits: {_shortage(setting, choice.smallest)}")
     assert choice.tiling is not None and choice.moved is not None
-    return _cost(layer, choice.tiling, choice.moved, choice.mappings, optimal=True)
+    cost = _cost(layer, choice.tiling, choice.moved, choice.mappings, optimal=True)
+    if device_dram(setting.hardware) is None:
+        return cost
+    gap = gap_of(cost, setting, layer.compute_cycles, wanted.exact(choice.moved)[0])
+    return replace(cost, optimal=not gap, gap=gap)
 
 
 def _room(layer: LayerCounts) -> Room:
@@ -83,9 +91,12 @@ def _cost(layer: LayerCounts, tiling: Tiling, moved: Fetches, mappings: int, opt
     nest, work, stored = layer.work.nest, layer.work, layer.weights.size
     rows = (flow.at(moved) for flow in flows(layer))
     accesses = layer.accesses + tuple(row for row in rows if row.elements or row.bits)
+    if device_dram(layer.setting.hardware) is not None:
+        accesses = tiled(layer, tiling, moved, accesses)
     expansion = sum(access.elements for access in accesses if access.action == "expand")
     compute = layer.compute_cycles + ceil_div(expansion, layer.setting.hardware.array.macs_per_cycle)
     times = (("compute", compute), *transfer_times(layer.setting.hardware, accesses))
+    cycles = max(cycles for _, cycles in times)
     second = work.second
     compulsory, bound = compulsory_and_bound(layer, _capacity_bits(layer.setting))
     return LayerCost(
@@ -95,8 +106,8 @@ def _cost(layer: LayerCounts, tiling: Tiling, moved: Fetches, mappings: int, opt
         other_ops=work.other_ops,
         weight_bits=stored.value_bits if second is None else 0,
         side_bits=stored.side_bits if second is None else 0,
-        accesses=accesses,
-        cycles=max(cycles for _, cycles in times),
+        accesses=(*accesses, *idle_rows(layer.setting.hardware, cycles)),
+        cycles=cycles,
         times=times,
         utilisation=layer.utilisation,
         compulsory_bits=compulsory,

@@ -64,7 +64,7 @@ class Builder:
 
     def hardware(self, spec: Given) -> Hardware:
         clock = self.constant(spec["clock"], "clock").value
-        dram = self.level(spec["levels"]["dram"], "dram", clock)
+        dram = self.dram(spec["levels"]["dram"], clock)
         buffer = self.level(spec["levels"]["buffer"], "buffer", clock)
         mac = tuple((w, self.constant(given, f"mac.{w}")) for w, given in sorted(spec["mac"].items()))
         register = tuple(
@@ -95,6 +95,18 @@ class Builder:
             rules=tuple(sorted(spec["rules"].items())),
             constants=tuple(self.constants),
         )
+
+    def dram(self, given: Given, clock_hz: Fraction) -> MemoryLevel:
+        """Return the DRAM: with energies per word, or of devices."""
+        if given["device"] is None:
+            return self.level(given, "dram", clock_hz)
+        from energysim.hardware.build_dram import device_dram
+
+        limit = self.bandwidth(given["bandwidth"], "levels.dram.bandwidth", clock_hz)
+        dram = device_dram(given["device"]["system"], clock_hz, limit, double=given["double_buffered"])
+        own = (dram.activate, dram.read, dram.write, dram.refresh, dram.standby)
+        self.constants += [*own, *(() if limit or dram.bandwidth is None else (dram.bandwidth,))]
+        return dram
 
     def level(self, given: Given, name: str, clock_hz: Fraction) -> MemoryLevel:
         path = f"levels.{name}"

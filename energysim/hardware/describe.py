@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from energysim.hardware.core import Constant, Hardware, MemoryLevel
 from energysim.hardware.describe_hierarchy import hierarchy_rows
+from energysim.hardware.dram_system import DeviceDram
 from energysim.hardware.hierarchy import HierarchyHardware
 from energysim.hardware.tables import capacity_text
 from energysim.units import engineering
@@ -98,7 +99,34 @@ def _number(value: Fraction) -> str:
     return f"{float(value):.6g}"
 
 
+def _device_rows(dram: DeviceDram) -> list[tuple[str, str]]:
+    system = dram.system
+    counts = f"{system.channels} x {system.ranks} x {system.devices_per_rank}"
+    bursts, rows = capacity_text(system.burst_bits), capacity_text(system.row_bits)
+    energies = (
+        f"activate {value_text(dram.activate)}, read burst {value_text(dram.read)}, write burst "
+        f"{value_text(dram.write)}"
+    )
+    found = [
+        ("dram", f"{capacity_text(system.capacity_bits)}, {counts} {system.device.name}"),
+        ("dram devices", f"{system.device.description} (channels x ranks x devices)"),
+        (
+            "dram addresses",
+            f"{system.mapping}, row policy {system.row_policy}, bursts of {bursts}, rows of {rows}",
+        ),
+        ("dram energy", energies),
+        ("dram background", f"{value_text(dram.standby)} per clock, {value_text(dram.refresh)} per refresh"),
+    ]
+    if dram.bandwidth:
+        found.append(("dram bandwidth", value_text(dram.bandwidth)))
+    if system.device.caveat:
+        found.append(("dram caveat", system.device.caveat))
+    return found
+
+
 def _level_rows(level: MemoryLevel) -> list[tuple[str, str]]:
+    if isinstance(level, DeviceDram):
+        return _device_rows(level)
     size = "unbounded" if level.capacity_bits is None else capacity_text(level.capacity_bits)
     buffered = ", double buffered" if level.double_buffered else ""
     speed = value_text(level.bandwidth) if level.bandwidth else "never limits"

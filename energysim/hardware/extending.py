@@ -12,6 +12,9 @@ from energysim.hardware.yaml_nodes import Node, Position, Problem
 
 __all__ = ["merged"]
 
+#: Ways to state the energy of a memory: one that is stated replaces another that is inherited.
+_ENERGIES = ("read", "write", "energy_table", "device")
+
 #: Stands for a part of the parent that the child does not name.
 _SAME = Node(Position("", 0, 0), {})
 
@@ -36,8 +39,14 @@ def _laid_over(parent: Node, child: Node) -> Node:
     if not isinstance(over, dict) or not isinstance(under, dict) or "value" in over or "value" in under:
         return child
     values = {key: node for key, node in under.items() if key not in over}
-    if "energy_table" in over and "read" not in over and "write" not in over:
-        values = {key: node for key, node in values.items() if key not in ("read", "write")}
+    stated = [key for key in _ENERGIES if key in over and over[key].value is not None]
+    if stated and set(stated) <= {"energy_table"}:
+        values = {key: node for key, node in values.items() if key not in ("read", "write", "device")}
+    elif "device" in stated:  # size and speed are those of the devices too
+        fixed = (*_ENERGIES, "capacity", "bandwidth")
+        values = {key: node for key, node in values.items() if key not in fixed}
+    elif stated:
+        values.pop("device", None)
     for key, node in over.items():
         if node.value is not None:
             values[key] = _laid_over(under[key], node) if key in under else node
@@ -51,7 +60,7 @@ def _stale_words(parent: Node, child: Node) -> list[Problem]:
         over, under = _at(child, level), _at(parent, level)
         word = over.get("word_bits")
         before = under.get("word_bits")
-        renewed = {"read", "write"} <= over.keys() or "energy_table" in over
+        renewed = {"read", "write"} <= over.keys() or not {"energy_table", "device"}.isdisjoint(over)
         if word is None or before is None or word.value == before.value or renewed:
             continue
         what = (

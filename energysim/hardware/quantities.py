@@ -18,8 +18,11 @@ __all__ = [
     "BANDWIDTH",
     "CAPACITY",
     "COUNT",
+    "CURRENT",
     "ENERGY",
     "FREQUENCY",
+    "TIME",
+    "VOLTAGE",
     "Dimension",
     "Quantity",
     "parse_quantity",
@@ -61,7 +64,7 @@ class Dimension(NamedTuple):
 
 
 class Quantity(NamedTuple):
-    """An exact value in a base unit (pJ, bit, Hz, bit/s, bit/cycle, or none for a count)."""
+    """An exact value in a base unit (pJ, bit, Hz, bit/s, bit/cycle, ns, V, mA, or none for a count)."""
 
     value: Fraction
     unit: str
@@ -98,9 +101,12 @@ BANDWIDTH = Dimension(
     Fraction(10**18),
     "6.4 GB/s",
 )
+TIME = Dimension("a time", _units("ns", ns=1, us=1000, ps=Fraction(1, 1000)), Fraction(10**9), "0.83 ns")
+VOLTAGE = Dimension("a voltage", _units("V", V=1, mV=Fraction(1, 1000)), Fraction(1000), "1.2 V")
+CURRENT = Dimension("a current", _units("mA", mA=1, A=1000, uA=Fraction(1, 1000)), Fraction(10**6), "47 mA")
 COUNT = Dimension("a whole number", {}, Fraction(2**30), "16", step=Fraction(1))
 
-_DIMENSIONS = (ENERGY, CAPACITY, FREQUENCY, BANDWIDTH)
+_DIMENSIONS = (ENERGY, CAPACITY, FREQUENCY, BANDWIDTH, TIME, VOLTAGE, CURRENT)
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*", re.ASCII | re.DOTALL)
 _LONGEST = 60  # characters of a value: more is not a number anybody wrote
 _EXPONENT = 40  # beyond it the number is refused before it is expanded to digits

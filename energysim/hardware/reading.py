@@ -7,19 +7,20 @@ from typing import Any
 
 from pydantic_core import ValidationError
 
-from energysim.errors import EnergysimError, SpecError, near_miss
+from energysim.errors import EnergysimError, SpecError
 from energysim.hardware.core import Hardware
+from energysim.hardware.dram_chosen import chosen_device
 from energysim.hardware.extending import merged
+from energysim.hardware.file_text import file_text, similar_file
 from energysim.hardware.names import located
 from energysim.hardware.problems import problems_of
 from energysim.hardware.quantities import show
 from energysim.hardware.spec_model import SCHEMA, spec_schema, spec_validator
-from energysim.hardware.yaml_nodes import Node, Position, Problem, plain, spec_error
+from energysim.hardware.yaml_nodes import Node, Problem, plain, spec_error
 from energysim.hardware.yaml_reader import read_yaml
 
 __all__ = ["read_spec"]
 
-_LARGEST = 256 * 1024  # bytes of a file: the shipped ones have less than ten thousand
 _LONGEST_CHAIN = 16  # specifications that extend one another
 
 
@@ -40,6 +41,7 @@ def read_spec(path: Path) -> dict[str, Any]:
         spec: dict[str, Any] = spec_validator(form).validate_python(content, context={"sources": known})
     except ValidationError as error:
         raise spec_error(problems + problems_of(error, tree, spec_schema(form))) from None
+    problems += chosen_device(spec, tree)
     if problems:
         raise spec_error(problems)
     return spec
@@ -47,7 +49,7 @@ def read_spec(path: Path) -> dict[str, Any]:
 
 def _tree(path: Path, chain: list[Path]) -> tuple[Node, list[Problem]]:
     """Return the positioned content of a file, laid over what it extends."""
-    tree, problems = read_yaml(_text(path), str(path))
+    tree, problems = read_yaml(file_text(path), str(path))
     if not isinstance(tree.value, dict):
         what = f"a hardware specification is a mapping of keys to values, got {show(tree.value)}"
         raise spec_error([Problem(tree.at, "", what)])
@@ -92,43 +94,9 @@ def _parent(base: Node, path: Path, chain: list[Path]) -> tuple[Node, list[Probl
     if len(chain) >= _LONGEST_CHAIN:
         raise _refused(base, f"more than {_LONGEST_CHAIN} specifications extend one another")
     if missing:
-        raise _refused(base, f"no such file: {found}{_similar(found)}")
+        raise _refused(base, f"no such file: {found}{similar_file(found)}")
     return _tree(found, chain)
 
 
 def _refused(base: Node, what: str) -> SpecError:
     return spec_error([Problem(base.at, "extends", what)])
-
-
-def _text(path: Path) -> str:
-    """Return the text of a file, or say what it is instead."""
-    at = Position(str(path), 1, 1)
-    try:
-        if path.is_dir():
-            raise SpecError(f"{path}: is a folder; expected a YAML file")
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
-    except FileNotFoundError:
-        raise SpecError(f"{path}: no such file{_similar(path)}") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise SpecError(f"{show(str(path))}: cannot be read: {reason}") from None
-    if len(data) > _LARGEST:
-        raise SpecError(f"{path}: larger than {_LARGEST // 1024} KiB; that is no hardware specification")
-    if b"\0" in data:
-        raise spec_error([Problem(at, "", "a binary file; expected YAML as UTF-8 text")])
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        column = error.start - data.rfind(b"\n", 0, error.start)
-        what = f"not UTF-8 text (byte 0x{data[error.start]:02x}); expected YAML as UTF-8"
-        raise spec_error([Problem(Position(str(path), line, column), "", what)]) from None
-
-
-def _similar(path: Path) -> str:
-    """Return the near miss among the YAML files beside a missing one."""
-    try:
-        return near_miss(path.name, [p.name for p in path.parent.iterdir() if p.suffix in (".yaml", ".yml")])
-    except OSError:
-        return ""

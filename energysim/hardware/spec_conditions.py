@@ -9,7 +9,13 @@ __all__ = ["energies_given", "format_stored", "formats_known", "sizes_fit", "wid
 
 
 def energies_given(level: Given) -> None:
-    """A level has read and write energies: both given, or a table that covers its capacity."""
+    """A level has read and write energies: both given, a table for its capacity, or a DRAM device."""
+    if level.get("device"):
+        for key in ("read", "write", "energy_table", "capacity", "partitions"):
+            if level[key]:
+                what = f"{key!r} is given beside a 'device', which fixes it; give one of them"
+                raise problem("device", what)
+        return
     for given, other in (("read", "write"), ("write", "read")):
         if level[given] and not level[other]:
             raise problem(given, f"{given!r} is given without {other!r}; give both, or an 'energy_table'")
@@ -17,7 +23,8 @@ def energies_given(level: Given) -> None:
     if level["read"]:
         return
     if table is None:
-        raise problem("", "no energy: give 'read' and 'write', or an 'energy_table'")
+        other = ", or a 'device'" if "device" in level else ""
+        raise problem("", f"no energy: give 'read' and 'write', or an 'energy_table'{other}")
     if capacity is None:
         raise problem("energy_table", "an 'energy_table' needs the 'capacity' to look up")
     sizes = [int(row["capacity"].value) for row in table]

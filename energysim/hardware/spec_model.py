@@ -20,7 +20,7 @@ from pydantic_core import SchemaValidator
 from energysim.hardware.quantities import CAPACITY, COUNT, ENERGY
 from energysim.hardware.spec_blocks import Schema, by_width, checked, constant, record, whole
 from energysim.hardware.spec_conditions import energies_given, sizes_fit, wide_enough
-from energysim.hardware.spec_parts import common_fields, level_fields
+from energysim.hardware.spec_parts import common_fields, device_field, level_fields
 
 __all__ = ["SCHEMA", "spec_schema", "spec_validator"]
 
@@ -48,7 +48,7 @@ def spec_schema(form: str = "two-level") -> Schema:
     one = dict.fromkeys(("weight_reads", "input_reads", "psum_reads", "psum_writes"), (accesses, 1))
     common, optional = common_fields(SCHEMA)
     levels = {
-        "dram": level("Dram", {}, {"capacity": (capacity, None)}),
+        "dram": level("Dram", {}, {"capacity": (capacity, None), **device_field()}),
         "buffer": level("Buffer", {"capacity": capacity}, {}),
     }
     spec = record(

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic_core import core_schema as s
 
+from energysim.hardware.dram_system import MAPPINGS
 from energysim.hardware.quantities import BANDWIDTH, CAPACITY, ENERGY, FREQUENCY, show
 from energysim.hardware.spec_blocks import (
     WIDEST,
@@ -20,7 +21,7 @@ from energysim.hardware.spec_blocks import (
 )
 from energysim.hardware.spec_conditions import format_stored, formats_known
 
-__all__ = ["NAME", "common_fields", "level_fields"]
+__all__ = ["NAME", "common_fields", "device_field", "level_fields", "source_schema"]
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 
@@ -57,17 +58,7 @@ def common_fields(version: str) -> tuple[dict[str, Schema], Optional]:
         ),
         format_stored,
     )
-    source = record(
-        "Source",
-        {"authors": text(least=1), "title": text(least=1)},
-        {
-            "year": (whole(1900, 2100), None),  # software may have a version only
-            "where": (text(), ""),
-            "doi": (text(), None),
-            "url": (text(), None),
-            "node_nm": (nanometres, None),
-        },
-    )
+    source = source_schema()
     rule = s.no_info_plain_validator_function(
         _rule, metadata={"json": {"type": ["boolean", "integer", "string"]}}
     )
@@ -88,6 +79,43 @@ def common_fields(version: str) -> tuple[dict[str, Schema], Optional]:
         "sources": (s.dict_schema(text(), source, strict=True), {}),
     }
     return needed, optional
+
+
+def source_schema() -> Schema:
+    """A publication."""
+    return record(
+        "Source",
+        {"authors": text(least=1), "title": text(least=1)},
+        {
+            "year": (whole(1900, 2100), None),  # software may have a version only
+            "where": (text(), ""),
+            "doi": (text(), None),
+            "url": (text(), None),
+            "node_nm": (whole(1, 10_000), None),
+        },
+    )
+
+
+def device_field() -> Optional:
+    """The devices of a DRAM, instead of energies."""
+    name = text(r"^[^\s].{0,199}$")
+    full = record(
+        "DramDevices",
+        {"name": name},
+        {
+            "channels": (whole(1, 256), 1),
+            "ranks": (whole(1, 64), 1),
+            "devices_per_rank": (whole(1, 256), None),
+            "mapping": (s.literal_schema(list(MAPPINGS)), MAPPINGS[0]),
+            "row_policy": (s.literal_schema(["open"]), "open"),
+        },
+    )
+
+    def short(given: Any) -> Any:
+        return {"name": given} if isinstance(given, str) else given
+
+    field = s.no_info_before_validator_function(short, full, metadata={"short": name})
+    return {"device": (field, None)}
 
 
 def _rule(value: object) -> object:
