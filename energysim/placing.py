@@ -102,6 +102,7 @@ class Placed:
             operand,
             bits=home.bits or operand.bits,
             stored_density=home.density,
+            packed=home.packed,
             on_chip=shared or tensor in self.fused.on_chip,
         )
 

@@ -114,6 +114,8 @@ class Operand:
         Share of nonzeros in memory (differs where an activation is applied on loading).
     on_chip : bool
         Whether it is passed on without DRAM.
+    packed : (int, int) or None
+        Values and side bits in memory per sample, where its form there is its own.
     """
 
     shape: Shape
@@ -121,6 +123,7 @@ class Operand:
     density: Fraction = Fraction(1)
     stored_density: Fraction = Fraction(1)
     on_chip: bool = False
+    packed: tuple[int, int] | None = None
 
     @property
     def elements(self) -> int:

@@ -41,12 +41,17 @@ class StoredOperand:
 def stored_operand(operand: Operand, setting: Setting) -> StoredOperand:
     """Return how a computed tensor is stored.
 
-    A format that is asked for is used as it is. The hardware's own format is used where it makes
-    the tensor smaller, as chips bypass their encoder for dense maps.
+    A form of the tensor's own goes before all. A format that is asked for is used as it is. The
+    hardware's own format is used where it makes the tensor smaller, as chips bypass their encoder for
+    dense maps.
     """
     width = operand.bits or setting.activation_bits
     if operand.on_chip:
         return StoredOperand(width, Fraction(0), False, in_dram=False)
+    if operand.packed is not None:
+        values, side_bits = operand.packed
+        whole = operand.shape[0] * (values * width + side_bits)
+        return StoredOperand(width, Fraction(whole, operand.elements), False)
     name, own = setting.activation_format, setting.hardware.activations
     if name is None and own.stored_compressed:
         name = own.format

@@ -12,6 +12,7 @@ from energysim.graph.arrangement import (
     Upsample,
 )
 from energysim.graph.builder import GraphBuilder
+from energysim.graph.circular import CircularSolve
 from energysim.graph.cutting import DepthToSpace, Expand, Pad, Slice, SpaceToDepth, Take, Tile
 from energysim.graph.deformable import DeformConv2d
 from energysim.graph.elementwise import (
@@ -38,6 +39,7 @@ from energysim.graph.reduction import ArgReduce, CumulativeSum, Reduce, TopK
 from energysim.graph.resize import Resize
 from energysim.graph.shapes import Shape
 from energysim.graph.shift import TapShift
+from energysim.graph.winners import KWinners, MapWinners
 
 __all__ = [
     "Activation",
@@ -49,6 +51,7 @@ __all__ = [
     "Cast",
     "Category",
     "ChannelShuffle",
+    "CircularSolve",
     "Concat",
     "Constant",
     "Conv2d",
@@ -67,6 +70,7 @@ __all__ = [
     "GraphBuilder",
     "GroupNorm",
     "InstanceNorm",
+    "KWinners",
     "LayerGraph",
     "LayerNorm",
     "LearnedAdd",
@@ -74,6 +78,7 @@ __all__ = [
     "Linear",
     "LocalResponseNorm",
     "LogSoftmax",
+    "MapWinners",
     "MatMul",
     "Multiply",
     "Node",

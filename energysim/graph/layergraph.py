@@ -61,6 +61,9 @@ class Tensor:
         Share of nonzero elements, exact.
     channel_density : tuple of Fraction
         The same per channel (axis 1), if known; its mean is ``density``.
+    packed : (int, int) or None
+        Values and bits of their places, per sample, if it lies in memory in a form of its own that holds
+        as many whatever they are (the winners of a layer).
     """
 
     name: str
@@ -69,6 +72,7 @@ class Tensor:
     bits: int | None = None
     density: Fraction = Fraction(1)
     channel_density: tuple[Fraction, ...] = field(default=(), repr=False)
+    packed: tuple[int, int] | None = None
 
     @property
     def elements(self) -> int:
@@ -336,6 +340,7 @@ class LayerGraph:
                     bits=tensor.bits,
                     density=tensor.density,
                     channel_density=tensor.channel_density if same else (),
+                    packed=tensor.packed if rebuilt.shape[1:] == tensor.shape[1:] else None,
                 )
         other.parameter_bits = {
             name: bits

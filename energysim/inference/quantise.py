@@ -37,6 +37,7 @@ from energysim.graph import (
     ExpandBatch,
     Flatten,
     GatherElements,
+    KWinners,
     LayerGraph,
     Node,
     Pad,
@@ -100,7 +101,7 @@ WIDTHS = {
     "int16": Width(np.dtype(np.int16), np.dtype(np.int64), 32767, 46, 4.0),
 }
 _MOVES = (
-    *(ChannelShuffle, Dropout, Flatten, Permute, Reshape, SpatialShift, Split, TapShift),
+    *(ChannelShuffle, Dropout, Flatten, KWinners, Permute, Reshape, SpatialShift, Split, TapShift),
     *(DepthToSpace, Expand, ExpandBatch, Slice, SpaceToDepth, Take, Tile),
 )
 #: Operators that read or write places of elements: numbers that no scale may round.

@@ -20,6 +20,7 @@ from energysim.graph import (
     BatchNorm,
     Conv2d,
     ConvTranspose2d,
+    DeformConv2d,
     LayerGraph,
     Linear,
     MatMul,
@@ -164,7 +165,7 @@ def _gain(graph: LayerGraph, node: Node) -> float:
 def _spread(graph: LayerGraph, node: Node, suffix: str) -> tuple[float, float]:
     """Return mean and standard deviation of a parameter."""
     op, shapes = node.op, graph.input_shapes(node)
-    if isinstance(op, Conv2d | ConvTranspose2d | Linear):
+    if isinstance(op, Conv2d | ConvTranspose2d | DeformConv2d | Linear):
         if suffix == "bias":
             return 0.0, 0.02
         if isinstance(op, Conv2d | Linear):

@@ -34,6 +34,7 @@ SCHEMES = Registry(
         "grouped": "energysim.schemes.grouped:GROUPED",
         "lean": "energysim.schemes.lean:KIND",
         "imex": "energysim.schemes.imex:KIND",
+        "kwta": "energysim.schemes.kwta:KIND",
         "nm": "energysim.schemes.nm:KIND",
         "penni": "energysim.schemes.penni:KIND",
         "psc": "energysim.schemes.psc:KIND",
