@@ -106,6 +106,8 @@ def inspect_weights(
             )
         return _of_file(Path(model), group, width)
     graph = load_model(model, input, classes)
+    if not weighted_nodes(graph):
+        raise UsageError(f"{graph.name!r} has no layer that multiplies with weights: nothing to inspect")
     arrays, label = weights_of(graph, model, weights, group)
     return Inspection(graph.name, label, width, tuple(network_layers(graph, arrays, width)))
 

@@ -123,6 +123,11 @@ def _run(given: list[str]) -> int:
         return _fail(str(error), error.exit_code)
     except OSError as error:  # a full disk, a file that went away
         return _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2)
+    except MemoryError as error:
+        if "--traceback" in given:
+            raise
+        detail = " ".join(str(error).split())
+        return _fail(f"this needs more memory than there is{f': {detail}' if detail else ''}", 2)
     except Exception as error:
         if "--traceback" in given:
             raise

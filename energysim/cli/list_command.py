@@ -46,13 +46,18 @@ def hardware() -> None:
 @command.command("schemes")
 def schemes() -> None:
     """List schemes, built in and from plug-ins."""
-    from energysim.schemes import SCHEMES, kind_of
+    from textwrap import fill
 
-    rows = [
-        [info.name, (kind := kind_of(info.name)).summary, " ".join(kind.family), info.origin, info.version]
-        for info in SCHEMES.list()
-    ]
-    _print(rows, ["scheme", "description", "family", "origin", "version"])
+    from energysim.schemes import SCHEMES, kind_of, parameters_of
+
+    rows = []
+    for info in SCHEMES.list():
+        kind = kind_of(info.name)
+        takes = " ".join(f"{key}={value}" for key, value in parameters_of(info.name).items())
+        cells = (kind.summary, takes, " ".join(kind.family))
+        folded = [fill(text, 42, break_long_words=False, break_on_hyphens=False) for text in cells]
+        rows.append([info.name, *folded, info.origin, info.version])
+    _print(rows, ["scheme", "description", "parameters", "of --sparsity all", "origin", "version"])
 
 
 @command.command("formats")

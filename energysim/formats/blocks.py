@@ -62,12 +62,21 @@ class BlockFormat(BaseFormat):
 
     def _kept(self, stored: BoolArray) -> NDArray[np.bool_]:
         """Which blocks hold weights; each of them holds all it can."""
-        number = self._number(stored.shape)
-        kept = np.zeros(self._blocks(stored.shape), dtype=np.bool_)
-        kept[number[stored.reshape(number.shape)]] = True
-        if int(stored.sum()) != int(kept[number].sum()):
+        kept = self._of_blocks(np.logical_or, stored)
+        if not np.array_equal(kept, self._of_blocks(np.logical_and, stored)):
             raise FormatError(f"storage format {self} holds whole blocks, and some are stored in part")
-        return kept
+        return kept.reshape(-1)
+
+    def _of_blocks(self, function: np.ufunc, stored: BoolArray) -> NDArray[np.bool_]:
+        """A logical function of the weights of each block, blocks in their order."""
+        m, c, taps = kernel_shape(stored.shape)
+        found = stored.reshape(m, c, taps)
+        if not found.size:
+            return np.zeros(self._blocks(stored.shape), dtype=np.bool_)
+        if self.taps == "all":
+            found = function.reduce(found, axis=2, keepdims=True)
+        found = function.reduceat(found, np.arange(0, m, self.rows), axis=0)
+        return np.asarray(function.reduceat(found, np.arange(0, c, self.cols), axis=1), dtype=np.bool_)
 
     def layer_bits(self, layout: WeightLayout, value_bits: int, mask: BoolArray | None = None) -> StorageSize:
         """Return ``n_b b`` for the n_b weights of blocks that are stored, side one bit a block [bit]."""

@@ -129,8 +129,9 @@ class OnnxFile:
             raise ModelError(
                 f"{text(shape) or 'one number'} needs {needed} bytes, {payload.raw_bytes} are there"
             )
-        if payload.raw_bytes is None and payload.stop - payload.start < product(shape):
-            # A value takes a byte at least, also where it is a number of variable length.
+        if payload.raw_bytes is None and payload.stop - payload.start < min(needed, product(shape)):
+            # A value takes a byte at least, also where it is a number of variable length; values of
+            # less than a byte share one.
             raise ModelError(f"the values of {text(shape)} are not all there")
         return Constant(shape, element, lambda: self._load(payload, shape, element, tensor.name), tensor.name)
 
@@ -215,6 +216,14 @@ class OnnxFile:
     def attributes_of_function(self, function: Any) -> dict[str, Any]:
         """Return the defaults of a function's attributes."""
         return {a.name: self._attribute(a) for a in function.attribute_proto}
+
+    def has_body(self, call: Call) -> bool:
+        """Return whether the standard may write an operator of its own out in others."""
+        try:
+            schema = self._package.defs.get_schema(call.operator, call.opset, "")
+        except Exception:  # what the package raises for operators it does not know
+            return False
+        return bool(schema.has_function or schema.has_context_dependent_function)
 
     def standard_body(
         self, node: Any, call: Call, inputs: Sequence[tuple[Shape, Element] | None]

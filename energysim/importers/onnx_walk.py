@@ -18,12 +18,13 @@ from energysim.errors import (
     near_miss,
 )
 from energysim.graph.shapes import Shape, product, text
+from energysim.importers.onnx_arithmetic import FOLDS
 from energysim.importers.onnx_calls import Call
 from energysim.importers.onnx_file import OnnxFile
 from energysim.importers.onnx_fold import MISFITS, fold
 from energysim.importers.onnx_registry import find, state
 from energysim.importers.onnx_sheet import Known, Sheet, Site, UnsupportedError, Value
-from energysim.importers.onnx_unknown import Unknown
+from energysim.importers.onnx_unknown import Unknown, UnknownList, unknown_form, unknown_operator
 from energysim.importers.onnx_values import ELEMENTS, Constant
 
 __all__ = ["Walk", "layer_name"]
@@ -38,8 +39,14 @@ _WEIGHTED = ("BatchNormalization", "Conv", "ConvTranspose", "DeformConv", "Gemm"
 
 #: The value of a function's input that a call leaves out.
 ABSENT: Literal["absent"] = "absent"
+#: The value of a name that an operator of unknown cost makes.
+LOST: Literal["lost"] = "lost"
 #: Names and their values; None is an output that its operator does not compute here.
-Scope = dict[str, Known | Literal["absent"] | None]
+Scope = dict[str, Known | Literal["absent", "lost"] | None]
+
+
+class _LostError(Exception):
+    """A node reads what an operator of unknown cost makes: nothing more can be said of it."""
 
 
 class Walk:
@@ -70,6 +77,7 @@ class Walk:
         self.fixed = fixed
         self._functions = {(f.domain, f.name, f.overload): f for f in file.proto.functions}
         self._calls = 0
+        self._reported = UnknownList(file.label)
 
     def run(
         self,
@@ -81,45 +89,79 @@ class Walk:
         prefix: str = "",
         depth: int = 0,
     ) -> None:
-        """Lower the nodes that lead to the wanted names; their values are put into the scope."""
+        """Lower the nodes that lead to the wanted names; their values are put into the scope.
+
+        The walk goes on behind an operator of unknown cost, so that the error names all of them.
+        """
         if depth > _DEEPEST:
             raise ModelError(
                 f"{self.file.label}: functions are nested deeper than {_DEEPEST}, or call themselves"
             )
-        for node in self._order(nodes, wanted, scope):
-            self._calls += 1
-            if self._calls > _MOST_CALLS:
-                raise ModelError(f"{self.file.label}: more than {_MOST_CALLS} nodes, functions written out")
-            domain = "" if node.domain in _STANDARD else node.domain
-            where = self._where(node, prefix)
-            try:
-                call = Call(
-                    domain,
-                    node.op_type,
-                    opsets.get(domain, 0),
-                    f"{prefix}{node.name or next(iter(node.output), '')}" if prefix or node.name else "",
-                    tuple(node.input),
-                    tuple(node.output),
-                    self.file.attributes(node, attributes),
-                )
-                found = self._call(node, call, scope, opsets, prefix, depth)
-            except UnsupportedError as error:
-                raise UnknownOperatorError(
-                    f"{where}: nothing is known of the cost of this form of {call.kind}: {error}"
-                ) from None
-            except (ModelError, GraphError) as error:
-                if str(error).startswith(self.file.label):
-                    raise
-                raise type(error)(f"{where}: {error}") from None
-            except MISFITS as error:
-                detail = " ".join(str(error).split())
-                raise ModelError(
-                    f"{where}: its inputs and attributes do not fit ({type(error).__name__}: {detail})"
-                ) from error
-            self._check(where, call, found, depth)
-            scope.update(zip(call.outputs, found, strict=False))
-            for name in call.outputs[len(found) :]:
-                scope[name] = None
+        try:
+            for node in self._order(nodes, wanted, scope):
+                self._step(node, scope, opsets, attributes, prefix, depth)
+        except EnergysimError:
+            if depth or not self._reported.entries:
+                raise
+        if self._reported.entries and not depth:
+            raise UnknownOperatorError(self._reported.text()) from None
+
+    def _step(
+        self,
+        node: Any,
+        scope: Scope,
+        opsets: Mapping[str, int],
+        attributes: Mapping[str, Any],
+        prefix: str,
+        depth: int,
+    ) -> None:
+        """Lower one node; one of unknown cost is noted, and what it makes is lost."""
+        self._calls += 1
+        if self._calls > _MOST_CALLS:
+            raise ModelError(f"{self.file.label}: more than {_MOST_CALLS} nodes, functions written out")
+        domain = "" if node.domain in _STANDARD else node.domain
+        where = self._where(node, prefix)
+        found: Sequence[Known | None] = ()
+        lost = True
+        try:
+            call = Call(
+                domain,
+                node.op_type,
+                opsets.get(domain, 0),
+                f"{prefix}{node.name or next(iter(node.output), '')}" if prefix or node.name else "",
+                tuple(node.input),
+                tuple(node.output),
+                self.file.attributes(node, attributes),
+            )
+            found = self._call(node, call, scope, opsets, prefix, depth)
+            lost = False
+        except _LostError:
+            if self._never_known(node, call):
+                self._reported.add(where, call.kind, unknown_operator(call.kind))
+        except UnsupportedError as error:
+            self._reported.add(where, f"{call.kind}: {error}", f"{unknown_form(call.kind)}: {error}")
+        except UnknownOperatorError as error:
+            self._reported.add(where, call.kind, str(error))
+        except (ModelError, GraphError) as error:
+            if str(error).startswith(self.file.label):
+                raise
+            raise type(error)(f"{where}: {error}") from None
+        except MISFITS as error:
+            detail = " ".join(str(error).split())
+            raise ModelError(
+                f"{where}: its inputs and attributes do not fit ({type(error).__name__}: {detail})"
+            ) from error
+        self._check(where, call, found, depth)
+        scope.update(zip(call.outputs, found, strict=False))
+        for name in call.outputs[len(found) :]:
+            scope[name] = LOST if lost else None
+
+    def _never_known(self, node: Any, call: Call) -> bool:
+        """Whether an operator is unknown whatever its inputs are."""
+        if (node.domain, node.op_type, node.overload) in self._functions or call.operator in FOLDS:
+            return False
+        known = call.domain == "" and (call.operator == "If" or self.file.has_body(call))
+        return not known and state(call.domain, call.operator, call.opset) == "unknown"
 
     def _order(self, nodes: Sequence[Any], wanted: Sequence[str], scope: Scope) -> Iterable[Any]:
         """The nodes that the wanted names need, in topological order, ties as in the file."""
@@ -187,6 +229,8 @@ class Walk:
         if name not in scope:
             raise ModelError(f"its input {name!r} is nobody's output{near_miss(name, scope)}")
         found = scope[name]
+        if found == LOST:
+            raise _LostError
         if isinstance(found, str):
             return None
         if found is None:
@@ -263,12 +307,12 @@ class Walk:
         return [self._input(w, inner) for w in wanted]
 
     def _unknown(self, call: Call, inputs: Sequence[Known | None]) -> Sequence[Known | None]:
-        message = f"nothing is known of the cost of operator {call.kind!r}"
         if not self.allow_unknown:
-            raise UnknownOperatorError(f"{message}; --allow-unknown leaves it out and says so")
+            raise UnknownOperatorError(unknown_operator(call.kind))
         shapes = []
         for name in call.outputs:
             if name and name not in self.shapes:
+                message = f"nothing is known of the cost of operator {call.kind!r}"
                 raise UnknownOperatorError(f"{message}, nor of the shape of its output {name!r}")
             shapes.append(self.shapes.get(name, ((1, 1), 1)))
         site = Site(call, inputs, self.sheet, layer_name(call, inputs))

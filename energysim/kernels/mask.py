@@ -88,6 +88,17 @@ class MaskKernel(Kernel):
     def nonzeros(self) -> int:
         return int(self._counts.sum(dtype=np.int64))
 
+    @cached_property
+    def _table(self) -> NDArray[np.unsignedinteger[Any]]:
+        """Kept taps of the windows above and left of each corner, shape (M + 1, C + 1)."""
+        counts = self._counts
+        kind = np.uint32 if self.nonzeros < 1 << 32 else np.uint64
+        table = np.zeros((counts.shape[0] + 1, counts.shape[1] + 1), dtype=kind)
+        np.cumsum(counts, axis=1, dtype=kind, out=table[1:, 1:])
+        for row in range(1, counts.shape[0]):  # whole rows: cumsum down the columns is ten times slower
+            table[row + 1] += table[row]
+        return table
+
     def nonzeros_in_tile(self, filters: IntArray, channels: IntArray) -> IntArray:
         """See :meth:`Kernel.nonzeros_in_tile`.
 
@@ -100,16 +111,11 @@ class MaskKernel(Kernel):
         counts = self._counts
         if counts.min() == counts.max():
             return np.asarray(m * c * int(counts.flat[0]), dtype=np.int64)
-        kind = np.uint32 if self.nonzeros < 1 << 32 else np.uint64
-        table = np.zeros((counts.shape[0] + 1, counts.shape[1] + 1), dtype=kind)
-        np.cumsum(counts, axis=1, dtype=kind, out=table[1:, 1:])
-        for row in range(1, counts.shape[0]):  # whole rows: cumsum down the columns is ten times slower
-            table[row + 1] += table[row]
         result = np.empty(m.shape, dtype=np.int64)
         for rows in np.unique(m):
             chosen = m == rows
             widths, place = np.unique(c[chosen], return_inverse=True)
-            result[chosen] = _fullest(table, int(rows), widths)[place.reshape(-1)]
+            result[chosen] = _fullest(self._table, int(rows), widths)[place.reshape(-1)]
         return result
 
     def nonzeros_in_tile_range(self, filters: IntArray, channels: IntArray) -> tuple[IntArray, IntArray]:

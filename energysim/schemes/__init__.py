@@ -10,7 +10,7 @@ from energysim.schemes.base import (
     need_all_changed,
 )
 from energysim.schemes.block import Block, Recipe, Written
-from energysim.schemes.catalog import SCHEMES, SchemeKind, kind_of
+from energysim.schemes.catalog import SCHEMES, SchemeKind, kind_of, parameters_of
 from energysim.schemes.compose import Composed
 from energysim.schemes.grammar import Rules, parse_scheme, parse_schemes
 from energysim.schemes.layers import Layer, usual_refusal, weighted_nodes
@@ -43,6 +43,7 @@ __all__ = [
     "kind_of",
     "need_all_changed",
     "own_arrays",
+    "parameters_of",
     "parse_scheme",
     "parse_schemes",
     "settled_weights",

@@ -10,10 +10,12 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from energysim.errors import EnergysimError
 from energysim.registry import Registry
 from energysim.schemes.base import Scheme
+from energysim.schemes.parameters import UnknownParameterError
 
-__all__ = ["SCHEMES", "SchemeKind", "kind_of"]
+__all__ = ["SCHEMES", "SchemeKind", "kind_of", "parameters_of"]
 
 SCHEMES = Registry(
     "scheme",
@@ -84,3 +86,19 @@ def kind_of(name: str) -> SchemeKind:
     if isinstance(found, SchemeKind):
         return found
     return SchemeKind(found, (inspect.getdoc(found) or "").partition("\n")[0].rstrip("."), (name,))
+
+
+def parameters_of(name: str) -> dict[str, str]:
+    """Return the parameters of a scheme -> what they take, as the scheme itself names them when asked for
+    one that it has not; none if it does not say.
+    """
+    kind = kind_of(name)
+    # Some schemes take parameters only behind a first word, which their own examples have.
+    for text in ("?=?", *(f"{member.partition(':')[2]},?=?" for member in kind.family[:1])):
+        try:
+            kind.parse(text)
+        except UnknownParameterError as error:
+            return error.accepted
+        except EnergysimError:
+            continue
+    return {}

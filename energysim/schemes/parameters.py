@@ -10,9 +10,31 @@ from fractions import Fraction
 from energysim.errors import SchemeError, near_miss
 from energysim.hardware.quantities import show
 
-__all__ = ["check_range", "check_windows", "fraction", "fraction_text", "integer", "read_parameters"]
+__all__ = [
+    "UnknownParameterError",
+    "check_range",
+    "check_windows",
+    "fraction",
+    "fraction_text",
+    "integer",
+    "read_parameters",
+]
 
 _WINDOWS = ("3x3", "all")
+
+
+class UnknownParameterError(SchemeError):
+    """A parameter that a scheme has not.
+
+    Attributes
+    ----------
+    accepted : dict of str to str
+        Those it has -> what they take.
+    """
+
+    def __init__(self, message: str, accepted: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.accepted = dict(accepted or {})
 
 
 def read_parameters(scheme: str, text: str, accepted: Mapping[str, str]) -> dict[str, str]:
@@ -29,16 +51,20 @@ def read_parameters(scheme: str, text: str, accepted: Mapping[str, str]) -> dict
 
     Raises
     ------
+    UnknownParameterError
+        An unknown parameter (the nearest is offered).
     SchemeError
-        An unknown parameter (the nearest is offered), a repeated one, or one without a value.
+        A repeated one, or one without a value.
     """
     found: dict[str, str] = {}
     for item in text.split(",") if text.strip() else ():
         key, equals, value = (part.strip() for part in item.partition("="))
         if key not in accepted:
             takes = ", ".join(f"{k}={v}" for k, v in accepted.items()) or "no parameters"
-            raise SchemeError(
-                f"scheme {scheme!r} has no parameter {show(key)}{near_miss(key, accepted)} (it takes {takes})"
+            raise UnknownParameterError(
+                f"scheme {scheme!r} has no parameter {show(key)}{near_miss(key, accepted)} "
+                f"(it takes {takes})",
+                accepted,
             )
         if not equals or not value:
             raise SchemeError(f"parameter {key!r} of scheme {scheme!r} needs a value: {key}={accepted[key]}")

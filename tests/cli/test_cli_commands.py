@@ -192,6 +192,23 @@ def test_lists(what: str, names: list[str]) -> None:
     assert {line.split()[0] for line in text.splitlines() if line} >= set(names)
 
 
+def test_list_of_schemes_says_what_they_take() -> None:
+    """In the words of the error for a parameter that a scheme has not."""
+    from energysim.errors import SchemeError
+    from energysim.schemes import SCHEMES, kind_of, parameters_of, parse_scheme
+
+    text = run("list", "schemes").stdout
+    for name in SCHEMES.builtin:
+        assert kind_of(name).summary.split()[0] in text
+        for key, value in parameters_of(name).items():
+            assert f" {key}={value}" in text
+    with pytest.raises(SchemeError, match="takes kss=") as caught:
+        parse_scheme("psc:x=1")
+    assert ", ".join(f"{k}={v}" for k, v in parameters_of("psc").items()) in str(caught.value)
+    assert "order" in parameters_of("nm")
+    assert parameters_of("dense") == {}
+
+
 def test_show_model() -> None:
     text = run("show", "model", "vgg16").stdout
     assert text.endswith("vgg16: 138,357,544 parameters, 15,470,264,320 MACs, 40 nodes\n")

@@ -217,7 +217,7 @@ def test_an_internal_error_is_one_line(capsys: Capture, monkeypatch: pytest.Monk
         (CheckFailedError("worse than the baseline"), 1, "energysim: worse than the baseline\n"),
         (OSError(28, "No space left on device"), 2, "energysim: No space left on device\n"),
         (FileNotFoundError(2, "No such file", "x"), 2, "energysim: No such file: x\n"),
-        (MemoryError(), 3, "energysim: internal error, please report it: MemoryError:"),
+        (MemoryError(), 2, "energysim: this needs more memory than there is\n"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
 )

@@ -273,6 +273,28 @@ def test_unknown_operators() -> None:
     assert graph.tensor(graph.outputs[0]).shape == (1, 5, 2, 2)
 
 
+def test_all_unknown_operators_are_named_at_once() -> None:
+    """Those behind others too, and forms of known ones; what only reads them is not blamed."""
+    from onnx import helper
+
+    nodes = [
+        helper.make_node("Fancy", ["x"], ["f"], "odd", domain="my.ops"),
+        node("Relu", ["f"], ["r"]),
+        helper.make_node("Other", ["r"], ["o"], "odder", domain="my.ops"),
+        node("Flatten", ["o"], ["flat"]),
+        node("Conv", ["x", "w"], ["solid"], "solid", kernel_shape=[1, 1, 1]),
+        node("LSTM", ["flat"], ["y"], "last"),
+    ]
+    made = model(
+        nodes, {"x": (1, 3, 4, 4, 4)}, ["y", "solid"], {"w": weights(2, 3, 1, 1, 1)}, domains={"my.ops": 1}
+    )
+    assert problem(made.SerializeToString()) == (
+        "the model: nothing is known of the cost of 4 operators: node 'odd' (my.ops::Fancy), "
+        "node 'odder' (my.ops::Other), node 'solid' (Conv: it has 3 image axes; 1 and 2 are known), "
+        "node 'last' (LSTM); --allow-unknown leaves out those whose shapes the file states, and says so"
+    )
+
+
 def test_unknown_operators_are_listed_not_counted(tmp_path: Path) -> None:
     from onnx import helper
 

@@ -546,3 +546,29 @@ def test_old_and_new_operator_sets(opset: int) -> None:
     axes = (1, 2, 3) if opset < 13 else (1,)
     wanted = (np.exp(cut) / np.exp(cut).sum(axis=axes, keepdims=True)).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "bits"), [("INT4", 4), ("UINT4", 4), ("INT8", 8)])
+def test_narrow_weights_in_blocks(kind: str, bits: int) -> None:
+    """Values of four bits lie two to a number of the file: 192 of them take 96 bytes at least."""
+    numbers = np.random.default_rng(0).integers(0, 8, (32, 6))
+    zeros = np.random.default_rng(1).integers(0, 3, (2, 6))
+    made = model(
+        [
+            node("DequantizeLinear", ["w", "scale", "zero"], ["real"], axis=0, block_size=16),
+            node("MatMul", ["x", "real"], ["y"]),
+        ],
+        {"x": (3, 32)},
+        ["y"],
+        {"scale": weights(2, 6)},
+        opset=21,
+    )
+    for name, array in (("w", numbers), ("zero", zeros)):
+        made.graph.initializer.append(
+            helper.make_tensor(name, getattr(TensorProto, kind), array.shape, array.reshape(-1).tolist())
+        )
+    imported = agree(made)
+    (layer,) = [n for n in imported.graph if n.op.kind == "Linear"]
+    assert imported.graph.parameter_bits[f"{layer.name}.weight"] == bits
+    real = (numbers - np.repeat(zeros, 16, 0)) * np.repeat(weights(2, 6), 16, 0)
+    np.testing.assert_allclose(imported.weights[f"{layer.name}.weight"], real.T, rtol=1e-6)
