@@ -297,7 +297,7 @@ class _Walker:
         if key not in self._known:
             try:
                 (self._known[key],) = self.model.evaluate((work,), setting)
-                if isinstance(work, MacWorkload):
+                if isinstance(work, MacWorkload) and not work.extra.additions:
                     self._datapaths[_datapath(work, setting)] = None
             except (CapacityError, MappingError, SpecError) as error:
                 where = f"layer {node!r} on {setting.hardware.name!r}"

@@ -36,7 +36,7 @@ from energysim.schemes.parameters import check_range, integer, read_parameters
 from energysim.schemes.thinning import one_word
 from energysim.units import ceil_div
 
-__all__ = ["KIND", "CSG", "parse"]
+__all__ = ["CSG", "KIND", "parse"]
 
 _LARGEST = 256
 _TAPS = (3, 3)

@@ -18,6 +18,7 @@ from fractions import Fraction
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from energysim.errors import SchemeError
 from energysim.extra import Extra, Generated
@@ -36,11 +37,15 @@ _EXPAND = ("load", "chip")
 #: Fewest coefficients of a tensor (buffers of the authors' code).
 _FLOORS = {"conv": 127, "linear": 255, "transposed": 31}
 _VALUE_BITS, _COUNT_BITS = 16, 32
+_LARGEST = 1 << 20
 
 
-def lowest(shape: tuple[int, ...], count: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def lowest(shape: tuple[int, ...], count: int) -> NDArray[np.bool_]:
     """Return where the ``count`` lowest frequencies are: least sum of indices, then first in memory."""
-    sums = sum(np.indices(shape, dtype=np.int32, sparse=True)).reshape(-1)  # type: ignore[union-attr]
+    sums = np.zeros(shape, np.int32)
+    for index in np.indices(shape, dtype=np.int32, sparse=True):
+        sums += index
+    sums = sums.reshape(-1)
     below = np.cumsum(np.bincount(sums))
     edge = int(np.searchsorted(below, count))
     found = sums < edge
@@ -118,7 +123,7 @@ class Freq(RewritingScheme):
             )
         one_word("freq", "expand", self.expand, _EXPAND)
         if self.floor is not None:
-            check_range("freq", "floor", self.floor, 1, 1 << 20)
+            check_range("freq", "floor", self.floor, 1, _LARGEST)
 
     def __str__(self) -> str:
         expand = "" if self.expand == "load" else f",expand={self.expand}"
@@ -162,8 +167,8 @@ class Freq(RewritingScheme):
 
     def assumptions(self) -> tuple[str, ...]:
         """Return what rests on no source."""
-        more = ("; the inverse has room for the tensor on chip",) if self.expand == "chip" else ("",)
-        return (f"{self}: what training leaves is a prefix of the order of frequencies{more[0]}",)
+        more = "; the inverse has room for the tensor on chip" if self.expand == "chip" else ""
+        return (f"{self}: what training leaves is a prefix of the order of frequencies{more}",)
 
 
 def parse(text: str) -> Freq:
@@ -175,7 +180,7 @@ def parse(text: str) -> Freq:
         For any parameter that cannot be used.
     """
     given = read_parameters(
-        "freq", text, {"rate": "0..1", "expand": "|".join(_EXPAND), "floor": "1..1048576"}
+        "freq", text, {"rate": "0..1", "expand": "|".join(_EXPAND), "floor": f"1..{_LARGEST}"}
     )
     rate = fraction("freq", "rate", given["rate"]) if "rate" in given else Freq.rate
     floor = integer("freq", "floor", given["floor"]) if "floor" in given else None

@@ -1,4 +1,4 @@
-"""``ternary``: the weights of a layer become -sigma, 0 and sigma, one sigma a layer; products become additions.
+"""``ternary``: the weights of a layer become -sigma, 0 and sigma; products become additions.
 
 Source: Grimaldi, Tenace, Calimera, compressive training, Future Internet 11(1):7, 2019: the layers that
 matter least collapse to a constrained set of values. Which layers do is an input here: rules name them

@@ -105,10 +105,12 @@ def layer_checks(
     encode: Encoder,
     images: int,
     tolerances: tuple[float, float],
+    weight_errors: Mapping[str, float],
 ) -> tuple[LayerCheck, ...]:
     """Return a row for each layer that multiplies, and for any other whose reference shows nothing.
 
-    ``tolerances`` are those of a layer, and of one on a transform path."""
+    ``tolerances`` are those of a layer, and of one on a transform path; ``weight_errors`` tell of layers
+    how far reconstructed weights are from the dense ones."""
     rows = []
 
     def width(node: str) -> int:
@@ -154,6 +156,7 @@ def layer_checks(
                 encoded_bits=encoded,
                 estimated_bits=bits,
                 problems=tuple(problems),
+                weight_error=weight_errors.get(node.name),
             )
         )
     return tuple(rows)

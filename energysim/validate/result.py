@@ -39,6 +39,8 @@ class LayerCheck:
         Payload of the encoded weights, and weights plus side information of the estimate.
     problems : tuple of str
         What disagrees.
+    weight_error : float or None
+        How far reconstructed weights (E2) are from the dense ones they were made from, over their norm.
     """
 
     node: str
@@ -54,6 +56,7 @@ class LayerCheck:
     encoded_bits: int
     estimated_bits: int
     problems: tuple[str, ...] = ()
+    weight_error: float | None = None
 
 
 @dataclass(frozen=True)

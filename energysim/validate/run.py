@@ -13,6 +13,7 @@ from energysim.graph import LayerGraph
 from energysim.graph.shapes import text as shape_text
 from energysim.hardware import Hardware, load_hardware
 from energysim.model_weights import weights_of
+from energysim.reconstruction import weight_errors
 from energysim.report import Report
 from energysim.schemes import Rewrite, Scheme, need_all_changed, parse_schemes
 from energysim.schemes.bind import bound as with_weights
@@ -255,6 +256,7 @@ class _Job:
                     self.encoder,
                     self.data.count,
                     (self.tolerance, self.tolerance * TRANSFORM_FACTOR),
+                    weight_errors(self.graph, rewrite, each, weights),
                 )
                 transforms = tuple(n for n, e in outcome.alone.items() if not e.counted)
             trials.append(trial(each.label, outcome, self.tolerance * NETWORK_FACTOR))

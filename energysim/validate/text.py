@@ -54,7 +54,9 @@ def _heading(found: Validation) -> list[tuple[str, str]]:
 def _tables(found: Validation) -> Iterator[Table]:
     for scheme in found.schemes:
         if scheme.layers:
-            yield Table(f"{scheme.scheme}, layer by layer", _columns(map(_layer, scheme.layers)))
+            made = any(row.weight_error is not None for row in scheme.layers)
+            rows = (_layer(row, made) for row in scheme.layers)
+            yield Table(f"{scheme.scheme}, layer by layer", _columns(rows))
     yield Table("Network", _columns(_network(found, scheme) for scheme in found.schemes))
     if len({trial.weights for scheme in found.schemes for trial in scheme.trials}) > 1:
         rows = (_trial(found, s, t) for s in found.schemes for t in s.trials)
@@ -66,12 +68,14 @@ def _columns(records: Iterable[dict[str, str]]) -> list[Column]:
     return [Column(title, tuple(row[title] for row in rows), left=title in _LEFT) for title in rows[0]]
 
 
-def _layer(row: LayerCheck) -> dict[str, str]:
+def _layer(row: LayerCheck, made: bool) -> dict[str, str]:
+    off = "-" if row.weight_error is None else f"{100 * row.weight_error:.2g} %"
     return {
         "layer": cell_text(row.node),
         "kernel": row.scheme,
         "max error": _error(row.max_error),
         "error / std": _error(row.relative_error),
+        **({"weights off": off} if made else {}),
         "MACs executed": "transform" if row.executed_macs is None else f"{row.executed_macs:,}",
         "estimated": f"{row.estimated_macs:,}",
         "overhead": f"{row.overhead_macs:,}" if row.overhead_macs else "-",
@@ -126,6 +130,11 @@ def _notes(found: Validation) -> Iterator[str]:
         "exist, taps on padding included; overhead are products beside these (padding columns, tails). "
         "Encoded bits are the payload of the bytes that were written and read back."
     )
+    if any(row.weight_error is not None for scheme in found.schemes for row in scheme.layers):
+        yield (
+            "Weights off: norm of the difference between the weights that a layer is equal to and the dense "
+            "ones they were made from, over the norm of these: what the scheme costs before any training."
+        )
     for scheme in found.schemes:
         if scheme.layers and scheme.scheme != "dense" and all(row.scheme == "dense" for row in scheme.layers):
             yield f"{scheme.scheme} leaves every layer dense: nothing sparse was run."

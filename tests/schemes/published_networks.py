@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from energysim.graph import GraphBuilder, LayerGraph
+from energysim.graph import GraphBuilder, LayerGraph, Pad
 
 
 def resnet50_v1() -> LayerGraph:
@@ -125,3 +125,22 @@ def resnet_cifar(depth: int, *, reduction: float = 1, classes: int = 10) -> Laye
                     x = b.conv_bn(x, width, 1, stride, function=None, name="shortcut")
                 x = b.relu(b.add(y, x, name="add"), name="relu")
     return b.build(b.linear(b.flatten(b.global_pool(x)), classes, name="fc"))
+
+
+def resnet_cifar_padded(depth: int) -> LayerGraph:
+    """A CIFAR ResNet of He et al., CVPR 2016, section 4.2: shortcuts without weights (option A)."""
+    b = GraphBuilder(f"resnet{depth}_padded", (3, 32, 32))
+    x, channels = b.conv_bn(b.input, 16, 3, 1, 1, name="conv1"), 16
+    for stage in range(3):
+        width = 16 * 2**stage
+        for block in range((depth - 2) // 6):
+            stride = 2 if stage and not block else 1
+            with b.scope(f"layer{stage + 1}.{block}"):
+                y = b.conv_bn(x, width, 3, stride, 1, name="a")
+                y = b.conv_bn(y, width, 3, 1, 1, function=None, name="b")
+                if stride > 1:
+                    x = b.pool(x, 1, stride, name="every_other")
+                    half = (width - channels) // 2
+                    (x,) = b.node(Pad((0, half, 0, 0), (0, half, 0, 0)), x, name="wider")
+                x, channels = b.relu(b.add(y, x, name="add"), name="relu"), width
+    return b.build(b.linear(b.flatten(b.global_pool(x)), 10, name="fc"))
