@@ -20,6 +20,7 @@ from energysim.errors import (
 from energysim.extra import Extra, Table
 from energysim.fusion import FUSIONS, Fused, fuse
 from energysim.graph import (
+    CombConv2d,
     Conv2d,
     ConvTranspose2d,
     DeformConv2d,
@@ -46,6 +47,7 @@ from energysim.zoo import load_model
 __all__ = ["estimate"]
 
 _PARTS = {
+    CombConv2d: "convolution",
     Conv2d: "convolution",
     ConvTranspose2d: "convolution",
     DeformConv2d: "convolution",

@@ -14,6 +14,7 @@ from fractions import Fraction
 from energysim.errors import UnknownOperatorError
 from energysim.extra import NOTHING, Extra
 from energysim.graph import (
+    CombConv2d,
     Conv2d,
     ConvTranspose2d,
     DeformConv2d,
@@ -57,6 +58,8 @@ class LoopNest:
         P and R, Q and S with stride, dilation and padding.
     kernel : Kernel
         Over all groups: shape (G*M, C, R, S).
+    copied : int
+        Output positions of a map that are copied and not computed.
     """
 
     batch: int
@@ -66,11 +69,12 @@ class LoopNest:
     rows: Axis
     cols: Axis
     kernel: Kernel
+    copied: int = 0
 
     @property
     def positions(self) -> int:
         """Window positions of the whole batch: what one weight is multiplied with."""
-        return self.batch * self.rows.positions * self.cols.positions
+        return self.batch * (self.rows.positions * self.cols.positions - self.copied)
 
     @property
     def macs(self) -> int:
@@ -81,6 +85,11 @@ class LoopNest:
     def dense_macs(self) -> int:
         """Multiply-adds of the layer with all weights."""
         return self.positions * product(self.kernel.shape)
+
+    @property
+    def copies(self) -> int:
+        """Elements of the output tensor that are copied."""
+        return self.batch * self.groups * self.filters * self.copied
 
     @property
     def output_elements(self) -> int:
@@ -202,6 +211,11 @@ def _deformable(graph: LayerGraph, node: Node, op: DeformConv2d) -> LoopNest:
     return _conv(graph, node, op.convolution)
 
 
+def _comb(graph: LayerGraph, node: Node, op: CombConv2d) -> LoopNest:
+    rows, cols = graph.output_shapes(node)[0][2:]
+    return replace(_conv(graph, node, op.convolution), copied=op.copied(rows, cols))
+
+
 def _deconv(graph: LayerGraph, node: Node, op: ConvTranspose2d) -> LoopNest:
     ((batch, channels, height, width),) = graph.input_shapes(node)
     ((_, filters, rows, cols),) = graph.output_shapes(node)
@@ -233,6 +247,7 @@ def _matmul(graph: LayerGraph, node: Node, op: MatMul) -> LoopNest:
 
 #: Operator type -> function (graph, node, operator) -> LoopNest. New operators are added here.
 LOOP_NESTS: dict[type, Callable[..., LoopNest]] = {
+    CombConv2d: _comb,
     Conv2d: _conv,
     ConvTranspose2d: _deconv,
     DeformConv2d: _deformable,
@@ -257,6 +272,8 @@ def lower(graph: LayerGraph, node: Node) -> Workload | None:
     if nest is not None:
         inputs = tuple(_operand(graph.tensors[t]) for t in node.inputs)
         found = MacWorkload(nest(graph, node, op), inputs[0], outputs[0], other_ops=other)
+        if isinstance(op, CombConv2d):  # a copy is an element read at an address of its own
+            return replace(found, extra=Extra(gathers=found.nest.copies))
         if isinstance(op, DeformConv2d):
             return replace(found, beside=inputs[1:], extra=Extra(gathers=4 * op.samples(shapes, written)))
         return replace(found, second=inputs[1] if len(inputs) > 1 else None)

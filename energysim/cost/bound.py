@@ -61,7 +61,7 @@ def compulsory_and_bound(layer: StoredLayer, capacity_bits: int | None) -> tuple
     )
     beside = beside_bits(layer.work, layer.setting)
     once = sum(map(ceil_fraction, compulsory)) + beside
-    if capacity_bits is None:
+    if capacity_bits is None or nest.copied:  # how much re-use a pattern of copies leaves is not derived
         return once, once
     least = traffic_bound_bits(
         nest,

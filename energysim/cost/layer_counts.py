@@ -198,13 +198,14 @@ def products(
 
 
 def sum_sizes(nest: LoopNest, kernel: Kernel) -> Histogram:
-    """Return how many products the sum of an output has: (products, outputs) pairs.
+    """Return how many products the sum of an output has: (products, outputs) pairs; a copy has none.
 
     An output of a transposed convolution sums what falls on it; products that fall beside the
     map (cropped by its padding) are multiplied but summed nowhere.
     """
     if not nest.rows.transposed:
-        return tuple((size, count * nest.positions) for size, count in kernel.weights_per_filter())
+        sums = tuple((size, count * nest.positions) for size, count in kernel.weights_per_filter())
+        return (*sums, (0, nest.copies)) if nest.copied else sums
     if not kernel.is_dense:
         raise ValueError("the sums of a sparse transposed convolution are not known")
     maps = nest.batch * nest.groups * nest.filters

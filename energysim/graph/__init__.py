@@ -13,6 +13,7 @@ from energysim.graph.arrangement import (
 )
 from energysim.graph.builder import GraphBuilder
 from energysim.graph.circular import CircularSolve
+from energysim.graph.comb import CombConv2d
 from energysim.graph.cutting import DepthToSpace, Expand, Pad, Slice, SpaceToDepth, Take, Tile
 from energysim.graph.deformable import DeformConv2d
 from energysim.graph.elementwise import (
@@ -52,6 +53,7 @@ __all__ = [
     "Category",
     "ChannelShuffle",
     "CircularSolve",
+    "CombConv2d",
     "Concat",
     "Constant",
     "Conv2d",

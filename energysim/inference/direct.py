@@ -6,6 +6,7 @@ from energysim.graph import (
     Activation,
     Add,
     BatchNorm,
+    CombConv2d,
     Concat,
     Conv2d,
     ConvTranspose2d,
@@ -89,6 +90,10 @@ def dense_macs(node: Node, inputs: tuple[Array, ...], outputs: tuple[Array, ...]
     read: Shape = inputs[0].shape
     if isinstance(op, Conv2d | DeformConv2d):
         return written * (read[1] // op.groups) * product(op.window)
+    if isinstance(op, CombConv2d):
+        rows, cols = outputs[0].shape[2:]
+        share = written // (rows * cols) * (rows * cols - op.copied(rows, cols))
+        return share * (read[1] // op.convolution.groups) * product(op.convolution.window)
     if isinstance(op, ConvTranspose2d):
         return product(read) * (op.out_channels // op.groups) * product(op.window)
     return written * read[-1] if isinstance(op, Linear | MatMul) else 0
@@ -107,6 +112,11 @@ def workspace_bytes(graph: LayerGraph, node: Node, itemsize: int) -> int:
         return 0
     if isinstance(op, Pool2d):
         return 3 * 8 * product(graph.output_shapes(node)[0][2:])
+    if isinstance(op, CombConv2d):  # the padded map, the inputs of one tap, sums and copies
+        (_, _, high, wide), (top, bottom, left, right) = shapes[0], op.convolution.padding
+        padded = product(shapes[0][:2]) * (high + top + bottom) * (wide + left + right)
+        (made,) = graph.output_shapes(node)
+        return 2 * itemsize * (padded + product((*shapes[0][:2], *made[2:])) + 2 * product(made))
     if isinstance(op, DeformConv2d):  # samples of one tap, places and shares
         return 4 * itemsize * product(shapes[0][:2]) * product(graph.output_shapes(node)[0][2:])
     size = itemsize * max(product(s) for s in graph.output_shapes(node))

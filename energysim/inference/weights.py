@@ -18,6 +18,7 @@ from energysim.graph import (
     Activation,
     Add,
     BatchNorm,
+    CombConv2d,
     Conv2d,
     ConvTranspose2d,
     DeformConv2d,
@@ -165,7 +166,7 @@ def _gain(graph: LayerGraph, node: Node) -> float:
 def _spread(graph: LayerGraph, node: Node, suffix: str) -> tuple[float, float]:
     """Return mean and standard deviation of a parameter."""
     op, shapes = node.op, graph.input_shapes(node)
-    if isinstance(op, Conv2d | ConvTranspose2d | DeformConv2d | Linear):
+    if isinstance(op, CombConv2d | Conv2d | ConvTranspose2d | DeformConv2d | Linear):
         if suffix == "bias":
             return 0.0, 0.02
         if isinstance(op, Conv2d | Linear):

@@ -24,6 +24,7 @@ SCHEMES = Registry(
         "auto": "energysim.schemes.auto:KIND",
         "block": "energysim.schemes.block_sparse:KIND",
         "channels": "energysim.schemes.channels:KIND",
+        "comb": "energysim.schemes.comb:KIND",
         "csc": "energysim.schemes.csc:KIND",
         "csg": "energysim.schemes.csg:KIND",
         "deform": "energysim.schemes.deform:KIND",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from energysim.errors import CheckFailedError, FormatError
 from energysim.extra import NOTHING, Extra
-from energysim.graph import Conv2d, ConvTranspose2d, DeformConv2d, LayerGraph, Linear, Node
+from energysim.graph import CombConv2d, Conv2d, ConvTranspose2d, DeformConv2d, LayerGraph, Linear, Node
 from energysim.hardware import Hardware
 from energysim.inference.counter import Executed
 from energysim.inference.weights import Weights
@@ -70,7 +70,7 @@ class Encoder:
         """
         if isinstance(node.op, Conv2d | Linear):
             kernel = node.op.layout(graph.input_shapes(node))
-        elif isinstance(node.op, ConvTranspose2d | DeformConv2d):
+        elif isinstance(node.op, CombConv2d | ConvTranspose2d | DeformConv2d):
             kernel = DenseKernel(_four(weights[f"{node.name}.weight"].shape))
         else:
             return "", 0, None

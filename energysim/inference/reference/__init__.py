@@ -13,6 +13,7 @@ from energysim.graph import (
     Cast,
     ChannelShuffle,
     CircularSolve,
+    CombConv2d,
     Concat,
     Constant,
     Conv2d,
@@ -64,6 +65,7 @@ from energysim.graph import (
 from energysim.inference.reference import (
     arrangement,
     circular,
+    comb,
     convolution,
     cutting,
     deformable,
@@ -93,6 +95,7 @@ OPERATORS: dict[type[Operator], OperatorFunction] = {
     Cast: quantisation.cast,
     ChannelShuffle: arrangement.channel_shuffle,
     CircularSolve: circular.circular_solve,
+    CombConv2d: comb.comb_conv2d,
     Concat: arrangement.concat,
     Constant: lookup.constant,
     Conv2d: convolution.conv2d,
