@@ -17,11 +17,13 @@ from energysim.cost.layer_counts import LayerCounts
 from energysim.hardware import Hardware
 from energysim.hardware.dram_system import DeviceDram
 from energysim.mapping import Fetches, Tiling
-from energysim.mapping.dram_stream import DramSizes, DramTensors, commands
+from energysim.mapping.dram_places import DramTensors
+from energysim.mapping.dram_stream import commands
+from energysim.mapping.dram_transfer import DramSizes
 from energysim.units import ceil_div, ceil_fraction
 from energysim.workload import Operand
 
-__all__ = ["device_dram", "gap_of", "idle_rows", "streamed", "tiled"]
+__all__ = ["device_dram", "device_value", "gap_of", "idle_rows", "streamed", "tiled"]
 
 
 def device_dram(hardware: Hardware) -> DeviceDram | None:
@@ -90,6 +92,18 @@ def idle_rows(hardware: Hardware, cycles: int) -> tuple[Access, ...]:
     )
 
 
+def device_value(cost: LayerCost, objective: str) -> tuple[int, int, int]:
+    """Return what an objective is worth where DRAM is made of devices, and what decides among equals."""
+    moved = sum(access.bits for access in cost.accesses if access.level == "dram")
+    energy, cycles = cost.energy_aj, cost.cycles
+    return {
+        "energy": (energy, moved, cycles),
+        "dram": (moved, energy, cycles),
+        "delay": (cycles, energy, moved),
+        "edp": (energy * cycles, energy, moved),
+    }[objective]
+
+
 def gap_of(cost: LayerCost, setting: Setting, compute_cycles: int, least: int) -> Fraction:
     """Return the share of the objective that a better mapping could save at most.
 
@@ -112,13 +126,8 @@ def gap_of(cost: LayerCost, setting: Setting, compute_cycles: int, least: int) -
     if dram.bandwidth is not None:
         cycles = max(cycles, ceil_fraction(cost.dram_bound_bits / dram.bandwidth.value))
     idle = sum(access.energy_aj for access in idle_rows(hardware, cycles))
-    moved = sum(access.bits for access in cost.accesses if access.level == "dram")
-    value, bound = {
-        "energy": (cost.energy_aj, least + idle),
-        "dram": (moved, least),
-        "delay": (cost.cycles, least),
-        "edp": (cost.energy_aj * cost.cycles, least + idle * cycles),
-    }[setting.objective]
+    value = device_value(cost, setting.objective)[0]
+    bound = least + {"energy": idle, "edp": idle * cycles}.get(setting.objective, 0)
     return 1 - Fraction(bound, value) if value else Fraction(0)
 
 

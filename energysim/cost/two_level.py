@@ -12,13 +12,13 @@ from dataclasses import replace
 
 from energysim.cost.base import LayerCost, Setting, transfer_times
 from energysim.cost.bound import compulsory_and_bound
-from energysim.cost.dram_commands import device_dram, gap_of, idle_rows, tiled
+from energysim.cost.dram_commands import device_dram, device_value, gap_of, idle_rows, tiled
 from energysim.cost.flows import flows
 from energysim.cost.layer_counts import LayerCounts
 from energysim.cost.objectives import goal
 from energysim.cost.streams import evaluate_stream
 from energysim.errors import CapacityError
-from energysim.mapping import Fetches, Room, Tiling, fetches, footprint, search
+from energysim.mapping import Choice, Fetches, Goal, Room, Tiling, fetches, footprint, search
 from energysim.units import ceil_div
 from energysim.workload import MacWorkload, Workload
 
@@ -65,11 +65,29 @@ def _best(work: MacWorkload, setting: Setting) -> LayerCost:
     if choice.smallest is not None:
         raise CapacityError(f"no tile fits: {_shortage(setting, choice.smallest)}")
     assert choice.tiling is not None and choice.moved is not None
-    cost = _cost(layer, choice.tiling, choice.moved, choice.mappings, optimal=True)
-    if device_dram(setting.hardware) is None:
-        return cost
-    gap = gap_of(cost, setting, layer.compute_cycles, wanted.exact(choice.moved)[0])
-    return replace(cost, optimal=not gap, gap=gap)
+    if device_dram(setting.hardware) is not None:
+        return _best_with_devices(layer, wanted, choice)
+    return _cost(layer, choice.tiling, choice.moved, choice.mappings, optimal=True)
+
+
+def _best_with_devices(layer: LayerCounts, wanted: Goal, choice: Choice) -> LayerCost:
+    """The least in DRAM commands of three mappings that are each the best by price per bit.
+
+    One of the whole space, one of tiles with whole image rows, one of tiles with whole images: the
+    longer the runs of addresses, the fewer the bursts that are moved in part.
+    """
+    work, setting = layer.work, layer.setting
+    assert choice.moved is not None
+    more = (search(work.nest, setting.rules, _room(layer), wanted, whole) for whole in ("Q", "PQ"))
+    found = dict.fromkeys((option.tiling, option.moved) for option in (choice, *more))
+    costs = [
+        _cost(layer, tiling, moved, choice.mappings, optimal=False)
+        for tiling, moved in found
+        if tiling is not None and moved is not None
+    ]
+    best = min(costs, key=lambda cost: device_value(cost, setting.objective))
+    gap = gap_of(best, setting, layer.compute_cycles, wanted.exact(choice.moved)[0])
+    return replace(best, optimal=not gap, gap=gap)
 
 
 def _room(layer: LayerCounts) -> Room:

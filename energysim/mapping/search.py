@@ -70,15 +70,17 @@ class Choice:
     smallest: tuple[int, int, int] | None = None
 
 
-def search(nest: LoopNest, rules: Rules, room: Room, goal: Goal) -> Choice:
+def search(nest: LoopNest, rules: Rules, room: Room, goal: Goal, whole: str = "") -> Choice:
     """Return the mapping with the least value of ``goal`` that fits ``room``.
+
+    ``whole`` names image axes that are not to be cut: ``"Q"``, ``"PQ"``.
 
     Among equal values: the lower further exact numbers of the goal; then the fewest weight
     passes, input elements and output visits, in this order; then the fewest tiles, the larger
     tiles of N, P, Q, M, C in this order, and the class ``output`` before ``input`` before
     ``weight``.
     """
-    space = Space(nest, rules, room)
+    space = Space(nest, rules, room, whole)
     pool = _Pool(space, goal)
     for block in space.blocks(BLOCK):
         pool.add(block)

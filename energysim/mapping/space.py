@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energysim.kernels import IntArray
-from energysim.mapping.axes import axis_table, candidate_tiles
+from energysim.mapping.axes import AxisTable, axis_table, candidate_tiles
 from energysim.mapping.nest import Tiling
 from energysim.mapping.room import Room, copies
 from energysim.mapping.rules import Rules
@@ -95,15 +95,26 @@ class Block:
 class Space:
     """All candidate tiles of a layer, and which of them fit.
 
+    Parameters
+    ----------
+    nest : LoopNest
+    rules : Rules
+    room : Room
+    whole : str
+        Image axes, of ``"PQ"``, that are not cut.
+
     Raises
     ------
     OverflowError
         If the layer is so large that float64 does not hold its counts exactly.
     """
 
-    def __init__(self, nest: LoopNest, rules: Rules, room: Room) -> None:
+    def __init__(self, nest: LoopNest, rules: Rules, room: Room, whole: str = "") -> None:
         even = rules.tiles == "divisors"
-        self._rows, self._cols = axis_table(nest.rows, rules), axis_table(nest.cols, rules)
+        self._rows, self._cols = (
+            _largest(axis_table(axis, rules)) if name in whole else axis_table(axis, rules)
+            for name, axis in (("P", nest.rows), ("Q", nest.cols))
+        )
         self._one_axis = rules.overlap == "one-axis"
         self._planes = nest.batch * nest.groups * nest.channels
         sizes = (nest.batch, nest.filters, nest.channels)
@@ -191,6 +202,11 @@ class Space:
         sweep = "QP" if along_q else "PQ"
         order = (f"C{sweep}NM", f"M{sweep}NC", f"{sweep}NCM")[kind]
         return Tiling((int(sizes[0]), int(sizes[1]), int(sizes[2]), int(sizes[3]), int(sizes[4])), order)
+
+
+def _largest(table: AxisTable) -> AxisTable:
+    """The tile of the whole axis alone."""
+    return AxisTable(table.tiles[:1], table.trips[:1], table.alone[:1], table.swept[:1], table.largest[:1])
 
 
 def _refuse_inexact(*factors: int | IntArray) -> None:

@@ -13,7 +13,9 @@ from energysim.errors import CapacityError
 from energysim.kernels import DenseKernel
 from energysim.mapping import Rules, Tiling, fetches
 from energysim.mapping.dram_layout import runs, stored_bits
-from energysim.mapping.dram_stream import Commands, DramSizes, DramTensors, commands
+from energysim.mapping.dram_places import DramTensors
+from energysim.mapping.dram_stream import Commands, commands
+from energysim.mapping.dram_transfer import DramSizes
 from energysim.mapping.row_buffers import RowBuffers, spanned, spans
 from energysim.windows import Axis
 from energysim.workload import LoopNest
