@@ -16,6 +16,7 @@ from energysim.exporters.onnx_sheet import Array, Attribute, Sheet, Site
 __all__ = [
     "arg_reduce",
     "cast",
+    "circular_solve",
     "constant",
     "cumulative_sum",
     "deform_conv2d",
@@ -25,6 +26,7 @@ __all__ = [
     "expand",
     "expand_batch",
     "gather_elements",
+    "k_winners",
     "pad",
     "quantize",
     "reduce",
@@ -168,6 +170,30 @@ def top_k(sheet: Sheet, op: Any, site: Site) -> None:
     index = site.part("index")
     sheet.call("TopK", site.node.name, [*site.node.inputs, count], attributes, (values, index))
     to_type(sheet, places, index, FLOAT)
+
+
+def k_winners(sheet: Sheet, op: Any, site: Site) -> None:
+    """TopK, which prefers the first of equal values as well, and its values put back among zeros."""
+    (x,) = site.node.inputs
+    axis = 1 if op.competing != "channel" else 2
+    flat = op.competing != "location"
+    if flat:
+        lengths = (0, -1) if op.competing == "global" else (0, 0, -1)
+        x = sheet.call("Reshape", site.part("flat"), [x, sheet.integers(site.part("lengths"), lengths)])
+    count = sheet.integers(site.part("count"), (op.count,))
+    made = (site.part("values"), site.part("index"))
+    values = sheet.call("TopK", site.part("top"), [x, count], {"axis": axis}, made)
+    zeros = sheet.call("Sub", site.part("zeros"), [x, x])
+    name = site.part("winners") if flat else site.node.name
+    found = sheet.call("ScatterElements", name, [zeros, made[1], values], {"axis": axis})
+    if flat:
+        target = sheet.integers(site.part("shape"), (0, *site.inputs[0][1:]))
+        sheet.call("Reshape", site.node.name, [found, target])
+
+
+def circular_solve(sheet: Sheet, op: Any, site: Site) -> None:
+    """Refuse: what could stand for it would be counted as something else by whoever reads it."""
+    raise site.refuse("a linear solve by Fourier transforms of the map's size")
 
 
 def resize(sheet: Sheet, op: Any, site: Site) -> None:

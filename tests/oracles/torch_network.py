@@ -99,6 +99,30 @@ def _product(op: Any, *xs_p: Any) -> torch.Tensor:
     return total
 
 
+def _circular_solve(op: Any, x: Any, p: Any) -> Any:
+    """Linear equations per channel; the matrix of L from rolled unit images."""
+    (height, width), pixels = x.shape[2:], x.shape[2] * x.shape[3]
+    units = torch.eye(pixels, dtype=torch.float64).reshape(pixels, height, width)
+    out = torch.empty(x.shape, dtype=torch.float64)
+    for c in range(x.shape[1]):
+        rolled = sum(
+            p["weight"][c, 0, r, s].double()
+            * torch.roll(units, (op.window[0] // 2 - r, op.window[1] // 2 - s), (1, 2))
+            for r in range(op.window[0])
+            for s in range(op.window[1])
+        )
+        matrix = rolled.reshape(pixels, pixels)  # row: the image that a unit image becomes
+        left = torch.eye(pixels, dtype=torch.float64) + op.step * matrix @ matrix.T
+        flat = x[:, c].double().reshape(-1, pixels)
+        out[:, c] = torch.linalg.solve(left, flat.T).T.reshape(-1, height, width)
+    return out.to(x.dtype)
+
+
+def _winners(x: Any, count: int, axis: int) -> Any:
+    values, places = torch.topk(x, count, axis)
+    return torch.zeros_like(x).scatter(axis, places, values)
+
+
 ACTIVATIONS = {
     "relu": F.relu,
     "relu6": F.relu6,
@@ -139,6 +163,11 @@ FUNCTIONS: dict[str, Any] = {
     "ChannelShuffle": lambda op, x, p: F.channel_shuffle(x, op.groups),
     "SpatialShift": _shift,
     "TapShift": _tap_shift,
+    "CircularSolve": _circular_solve,
+    "KWinners": lambda op, x, p: _winners(x, op.count, 1),
+    "MapWinners": lambda op, x, p: (
+        _winners(x.flatten(2), op.count, 2) if op.scope == "channel" else _winners(x.flatten(1), op.count, 1)
+    ).reshape(x.shape),
     "Upsample": lambda op, x, p: (
         F.interpolate(x, scale_factor=tuple(map(float, op.factor)), mode="nearest")
         if op.mode == "nearest"
