@@ -23,6 +23,7 @@ from energysim.exporters import onnx_functions as functions
 from energysim.exporters import onnx_layers as layers
 from energysim.exporters import onnx_maps as maps
 from energysim.exporters import onnx_pieces as pieces
+from energysim.exporters.onnx_comb import comb_conv2d
 from energysim.exporters.onnx_sheet import Array, Sheet, Site
 from energysim.graph import (
     Activation,
@@ -34,6 +35,7 @@ from energysim.graph import (
     Cast,
     ChannelShuffle,
     CircularSolve,
+    CombConv2d,
     Concat,
     Constant,
     Conv2d,
@@ -98,6 +100,7 @@ WRITERS: dict[type[Operator], Callable[[Sheet, Any, Site], None]] = {
     Cast: pieces.cast,
     ChannelShuffle: maps.channel_shuffle,
     CircularSolve: pieces.circular_solve,
+    CombConv2d: comb_conv2d,
     Concat: maps.concat,
     Constant: pieces.constant,
     Conv2d: layers.conv2d,
