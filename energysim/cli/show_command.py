@@ -79,8 +79,64 @@ def model(name: str, shape: str | None, classes: int | None) -> None:
 @command.command("scheme")
 @click.argument("text")
 @click.option("--window", default="3x3", show_default=True, metavar="RxS", help="Window to draw.")
-def scheme(text: str, window: str) -> None:
-    """Show a scheme: the supports of its slots, and what it assumes."""
+@click.option("--model", metavar="MODEL", help="Show what becomes of each layer of this network.")
+@click.option(
+    "--weights",
+    metavar="FILE",
+    help="With --model: its weights, or random; by default those that ship with it.",
+)
+def scheme(text: str, window: str, model: str | None, weights: str | None) -> None:
+    """Show a scheme: the supports of its slots, and what it assumes.
+
+    With --model: layer by layer what it becomes and, where weights are reconstructed, how far they are
+    from those they were made from.
+    """
+    from energysim.errors import UsageError
+
+    if model is not None:
+        return _of_layers(text, model, weights)
+    if weights is not None:
+        raise UsageError("--weights are those of a network: give --model too")
+    return _of_itself(text, window)
+
+
+def _of_layers(text: str, model: str, weights: str | None) -> None:
+    """Print what a scheme makes of each layer of a network."""
+    from tabulate import tabulate
+
+    from energysim.reconstruction import weight_errors
+    from energysim.schemes import parse_scheme, weighted_nodes
+    from energysim.schemes.bind import bound
+    from energysim.schemes.block import EXACTNESS
+    from energysim.weight_sets import uncalibrated, weight_sets
+    from energysim.zoo import load_model
+
+    graph = load_model(model)
+    own = weight_sets(() if weights is None else (weights,), model, "dense")[0]
+    found = bound(parse_scheme(text), own.read(graph), lambda _: 8)
+    rewrite = found.apply(graph)
+    rebuilt = any(origin.exactness == "E2" for origin in rewrite.trace.values())
+    errors = weight_errors(graph, rewrite, own, uncalibrated(own, graph, rewrite)) if rebuilt else {}
+    left = {entry.node: entry.reason for entry in rewrite.left}
+    rows = []
+    for node in weighted_nodes(graph):
+        ends = rewrite.trace[node.name]
+        parts = [n.op.kind for n in rewrite.graph if rewrite.trace[n.name].node == node.name]
+        said = EXACTNESS[ends.exactness] if ends.scheme != "dense" else left.get(node.name, "as it is")
+        off = f"{100 * errors[node.name]:.3g} %" if node.name in errors else ""
+        rows.append([node.name, " + ".join(parts), said, off])
+    click.echo(f"{found} on {graph.name}, {own.label}\n")
+    header = ["layer", "becomes", "", "weights off"]
+    align = ("left", "left", "left", "right")
+    click.echo(tabulate(rows, header, colalign=align, disable_numparse=True))
+    if errors:
+        click.echo("\nweights off: |W' - W| / |W|, W the weights as they were, W' those that it is equal to")
+    for statement in rewrite.assumed:
+        click.echo(f"assumed: {statement}")
+
+
+def _of_itself(text: str, window: str) -> None:
+    """Print a scheme, and the supports it makes of a window."""
     from energysim.errors import SchemeError
     from energysim.kernels import PeriodicKernel
     from energysim.schemes import RewritingScheme, StructuralScheme, kind_of, parse_scheme

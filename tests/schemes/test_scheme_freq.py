@@ -19,7 +19,7 @@ from energysim.zoo import load_model
 
 @pytest.mark.parametrize("expand", ["load", "chip"])
 def test_unit_table(expand):
-    """1 % of 73,728 and 147,456 coefficients, and a count; N (M + C + 3 + 3) multiply-adds make the weights."""
+    """1 % of 73,728 and 147,456 coefficients, a count; N (M + C + 3 + 3) multiply-adds make the weights."""
     found = unit(f"freq:rate=0.01,expand={expand}", 64, 128, bits=16)
     assert found == Unit(57_802_752, Fraction(737), 32, expansion_macs=73_728 * 198)
     found = unit(f"freq:rate=0.01,expand={expand}", 128, 128, bits=16)

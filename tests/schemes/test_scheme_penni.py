@@ -1,4 +1,4 @@
-"""penni: unit table, decomposition against the singular value decomposition, errors of real weights, messages."""
+"""penni: unit table, the decomposition against singular values, errors of real weights, messages."""
 
 from __future__ import annotations
 
