@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from energysim.cost import COST_MODELS, CostModel, LayerCost, Setting
+from energysim.cost.dram_words import dram_notes, need_dram_capacity
 from energysim.densities import ZerosSource, apply_zeros, read_zeros
 from energysim.errors import (
     CapacityError,
@@ -267,7 +268,9 @@ class _Walker:
             layers.append(row)
             accesses += moved
         left = tuple((entry.node, entry.reason) for entry in rewrite.left)
-        notes = _storage_notes(rewrite.graph, self.setting)
+        hardware = self.setting.hardware
+        need_dram_capacity(hardware, sum(row.weight_bits + row.side_bits for row in layers))
+        notes = (*_storage_notes(rewrite.graph, self.setting), *dram_notes(hardware))
         return Run(
             str(scheme), tuple(layers), tuple(accesses), left, rewrite.assumed, tuple(uncounted), notes
         )

@@ -43,6 +43,33 @@ def hardware() -> None:
     _print([[s.name, s.cost_model, s.description] for s in specs], ["hardware", "cost model", "description"])
 
 
+@command.command("dram")
+def dram() -> None:
+    """List DRAM devices that hardware can name."""
+    from energysim.hardware.dram_files import device_names, load_device
+
+    rows, caveats = [], []
+    for name in device_names():
+        device = load_device(name)
+        numbers = (
+            device.activate_pj,
+            device.read_pj,
+            device.write_pj,
+            device.read_pj / device.burst_bits,
+            (device.activate_pj + device.read_pj) / device.burst_bits,
+            device.vdd * device.idd3n,
+        )
+        rows.append([device.name, device.description, *(f"{float(number):.4g}" for number in numbers)])
+        caveats += [f"{device.name}: {device.caveat}"] if device.caveat else []
+    energies = ["activate pJ", "read burst pJ", "write burst pJ", "open row pJ/bit", "new row pJ/bit"]
+    _print(rows, ["device", "description", *energies, "standby mW"])
+    click.echo(
+        "\npJ/bit of a read burst from an open row, and from one that it opens; core without interface"
+    )
+    for caveat in caveats:
+        click.echo(f"caveat of {caveat}")
+
+
 @command.command("schemes")
 def schemes() -> None:
     """List schemes, built in and from plug-ins."""

@@ -63,8 +63,12 @@ def _left(report: Report) -> Iterator[str]:
 
 
 def _told(report: Report) -> Iterator[str]:
+    """What runs have to tell; once, where it is true of all of several."""
+    common = [n for n in report.runs[0].notes if all(n in run.notes for run in report.runs[1:])]
+    common = common if len(report.runs) > 1 else []
+    yield from common
     for run in report.runs:
-        yield from (f"{run.scheme}: {note}" for note in run.notes)
+        yield from (f"{run.scheme}: {note}" for note in run.notes if note not in common)
 
 
 def _rewritten(report: Report) -> Iterator[str]:
