@@ -59,7 +59,9 @@ class Imex(RewritingScheme):
 
     def __post_init__(self) -> None:
         if not isinstance(self.step, Fraction) or not 0 < self.step <= 1:
-            raise SchemeError(f"h of scheme 'imex' lies above 0 and is at most 1, not {show(str(self.step))}")
+            raise SchemeError(
+                f"h of scheme 'imex' lies above 0 and is at most 1, not {show(_text(self.step))}"
+            )
 
     def __str__(self) -> str:
         return "imex" if self.step == Imex.step else f"imex:h={fraction_text(self.step)}"
@@ -155,6 +157,10 @@ def _normed(x: Array, own: Arrays, name: str) -> Array:
         own[f"{name}.{suffix}"][:, None, None] for suffix in ("running_mean", "running_var", "weight", "bias")
     )
     return (x - mean) / np.sqrt(variance + BatchNorm().epsilon) * weight + bias
+
+
+def _text(value: object) -> str:
+    return fraction_text(value) if isinstance(value, Fraction) else str(value)
 
 
 def parse(text: str) -> Imex:

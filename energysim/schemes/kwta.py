@@ -99,7 +99,7 @@ class Kwta(Scheme):
         check_range("kwta", "k", self.k, 0, _MOST)
         if not isinstance(self.keep, Fraction) or not 0 < self.keep <= 1:
             raise SchemeError(
-                f"keep of scheme 'kwta' lies above 0 and is at most 1, not {show(str(self.keep))}"
+                f"keep of scheme 'kwta' lies above 0 and is at most 1, not {show(_text(self.keep))}"
             )
         one_word("kwta", "scope", self.scope, _SCOPES)
         one_word("kwta", "store", self.store, _STORES)
@@ -211,6 +211,10 @@ def _sources(graph: LayerGraph, node: Node) -> Iterator[str]:
             yield before.name
         elif isinstance(before.op, Add | BatchNorm | Concat | Dropout):
             yield from _sources(graph, before)
+
+
+def _text(value: object) -> str:
+    return fraction_text(value) if isinstance(value, Fraction) else str(value)
 
 
 def parse(text: str) -> Kwta:

@@ -147,7 +147,7 @@ def test_operators_that_cannot_be():
     ("text", "message"),
     [
         ("imex:h=0", "h of scheme 'imex' lies above 0 and is at most 1, not '0'"),
-        ("imex:h=1.5", "at most 1"),
+        ("imex:h=1.5", "at most 1, not '1.5'"),
         ("imex:step=1", "scheme 'imex' has no parameter 'step'"),
         ("imex+nm:2:4", "'imex' and 'nm:2:4' each decide which weights exist"),
     ],

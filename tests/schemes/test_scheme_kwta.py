@@ -211,7 +211,7 @@ def test_operators_that_cannot_be():
     ("text", "message"),
     [
         ("kwta:keep=0", "keep of scheme 'kwta' lies above 0 and is at most 1, not '0'"),
-        ("kwta:keep=1.2", "at most 1"),
+        ("kwta:keep=1.2", "at most 1, not '1.2'"),
         ("kwta:k=0", "k of scheme 'kwta' is a whole number from 1"),
         ("kwta:k=3,keep=0.5", "not both"),
         ("kwta:scope=chanel", "did you mean 'channel'?"),
