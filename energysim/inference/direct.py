@@ -91,7 +91,8 @@ def dense_macs(node: Node, inputs: tuple[Array, ...], outputs: tuple[Array, ...]
     if isinstance(op, Conv2d | DeformConv2d):
         return written * (read[1] // op.groups) * product(op.window)
     if isinstance(op, CombConv2d):
-        rows, cols = outputs[0].shape[2:]
+        made: Shape = outputs[0].shape
+        rows, cols = made[2:]
         share = written // (rows * cols) * (rows * cols - op.copied(rows, cols))
         return share * (read[1] // op.convolution.groups) * product(op.convolution.window)
     if isinstance(op, ConvTranspose2d):

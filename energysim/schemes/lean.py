@@ -151,7 +151,7 @@ def parse(text: str) -> Lean:
     if isinstance(groups, str) and groups.lstrip("-").isdigit():
         groups = integer("lean", "groups", groups)
     elif groups not in _WORDS:
-        near = near_miss(groups, _WORDS)
+        near = near_miss(str(groups), _WORDS)
         raise SchemeError(f"groups of scheme 'lean' is {takes['groups']}, not {show(groups)}{near}")
     return Lean(groups, given.get("stencil", Lean.stencil))
 

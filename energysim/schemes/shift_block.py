@@ -151,7 +151,7 @@ def _one(tap: int, window: tuple[int, int]) -> Array:
 
 def _mixed(x: Array, weight: Array) -> Array:
     """``y[o] = sum over c of w[o, c] * x[c]``."""
-    return np.einsum("oc,nchw->nohw", weight[:, :, 0, 0].astype(np.float64), x)
+    return np.asarray(np.einsum("oc,nchw->nohw", weight[:, :, 0, 0].astype(np.float64), x))
 
 
 def parse_block(text: str) -> ShiftBlock:

@@ -186,7 +186,7 @@ def _folded(x: Array, folds: int) -> Array:
 
 def _mixed(x: Array, weight: Array) -> Array:
     """A 1x1 convolution."""
-    return np.einsum("oc,nchw->nohw", weight[:, :, 0, 0].astype(np.float64), x)
+    return np.asarray(np.einsum("oc,nchw->nohw", weight[:, :, 0, 0].astype(np.float64), x))
 
 
 def _normed(x: Array, own: Arrays, name: str) -> Array:
