@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from math import prod
 
@@ -19,7 +20,7 @@ from energysim.hardware.hierarchy import TENSORS, SpatialAxis, TemporalLevel
 from energysim.kernels import IntArray
 from energysim.mapping.hierarchy.lattice import Lattice
 from energysim.mapping.hierarchy.moves import Moves, most
-from energysim.mapping.hierarchy.prices import Objective
+from energysim.mapping.hierarchy.problem import Problem
 from energysim.mapping.hierarchy.room import Room
 from energysim.mapping.hierarchy.states import COLUMN, DIMS, Floats, States, Transfer
 from energysim.mapping.hierarchy.steps import FREE
@@ -37,18 +38,21 @@ class Bounds:
 
     Attributes
     ----------
+    problem : Problem
     moves : Moves
     room : Room
-    lattice : Lattice
-    objective : callable
     """
 
+    problem: Problem
     moves: Moves
     room: Room
-    lattice: Lattice
-    objective: Objective
     _tables: dict[int, Floats] = field(default_factory=dict)
     _tiles: dict[int, Floats] = field(default_factory=dict)
+
+    @property
+    def lattice(self) -> Lattice:
+        """All sizes of tiles."""
+        return self.problem.lattice
 
     def value(self, states: States, place: int) -> Floats:
         """Return what no completion of a partial mapping stays below; infinite if there is none."""
@@ -83,7 +87,7 @@ class Bounds:
         for resource, owner in enumerate(self.moves.prices.owner):
             if owner >= 0:
                 cost[:, resource] /= prod(a.size for a in self.moves.axes(min(place, owner), -1))
-        found = self.objective(cost, lanes)
+        found = self.problem.objective(cost, lanes)
         return np.where(np.isfinite(cost[:, 0]), found, np.inf)
 
     def loops(self, states: States, place: int) -> Loops:
@@ -202,8 +206,15 @@ class Bounds:
             Infinite where nothing that fits can follow.
         """
         if place not in self._tables:
-            self._tables[place] = self._later(place)
+            self._tables[place] = self.problem.shared(
+                ("extent", *self._key(place)), lambda: self._later(place)
+            )
         return self._tables[place]
+
+    def _key(self, place: int) -> tuple[Hashable, ...]:
+        """What bounds of transfers that start outside a place depend on."""
+        outer = max((p for p, _ in self.moves.levels() if p < place), default=0)
+        return place, *self.moves.keeps[:place], *self._credit(outer).tolist()
 
     def _later(self, place: int) -> Floats:
         lattice, nodes = self.lattice, self.moves.hierarchy.nodes
@@ -220,7 +231,9 @@ class Bounds:
     def outside(self, place: int) -> Floats:
         """What transfers cost at least that start at a level or further out, by its tile."""
         if place not in self._tiles:
-            self._tiles[place] = self._outside(place)
+            self._tiles[place] = self.problem.shared(
+                ("tile", *self._key(place + 1)), lambda: self._outside(place)
+            )
         return self._tiles[place]
 
     def _outside(self, place: int) -> Floats:

@@ -10,10 +10,11 @@ import numpy as np
 from energysim.hardware.hierarchy import TENSORS, Hierarchy, SpatialAxis, TemporalLevel
 from energysim.hardware.tables import capacity_text
 from energysim.kernels import IntArray
-from energysim.mapping.hierarchy.images_table import ImageTable
 from energysim.mapping.hierarchy.lattice import Lattice
 from energysim.mapping.hierarchy.loops import sizes
-from energysim.mapping.hierarchy.room import Room, Widths
+from energysim.mapping.hierarchy.prices import Prices
+from energysim.mapping.hierarchy.problem import Problem, Widths
+from energysim.mapping.hierarchy.room import Room
 from energysim.mapping.hierarchy.space import bypasses
 from energysim.mapping.hierarchy.states import COLUMN, DIMS, Bools
 from energysim.mapping.rules import Rules
@@ -41,12 +42,9 @@ def nothing_fits(
     for dim in DIMS:
         if size[dim] > 1 and not any(dim in node.loops for node in hierarchy.nodes):
             return f"no mapping fits this layer: no level or axis takes loops over {dim} (it has {size[dim]})"
-    lattice = Lattice(tuple(size[dim] for dim in DIMS))
-    images = ImageTable(nest, rules)
-    cases = [
-        _Case(hierarchy, lattice, Room(hierarchy, nest, rules, lattice, images, bits, stored_only, keeps))
-        for keeps in _keeps(hierarchy)
-    ]
+    free = Prices({}, (-1,))
+    problem = Problem(hierarchy, nest, rules, bits, free, lambda cost, _: cost[:, 0], True, stored_only)
+    cases = [_Case(hierarchy, problem.lattice, Room(problem, keeps)) for keeps in _keeps(hierarchy)]
     everywhere = {p for p, node in enumerate(hierarchy.nodes) if isinstance(node, TemporalLevel)}
     one = [found for place in sorted(everywhere) for found in _least(cases, place, everywhere - {place})]
     found = one or [need for place in sorted(everywhere) for need in _least(cases, place, set())]

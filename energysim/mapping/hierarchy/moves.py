@@ -49,6 +49,8 @@ class Moves:
         Weights that are stored and moved.
     products : int
         Multiplications that take words.
+    images : ImageTable
+        Positions of input tiles.
     """
 
     hierarchy: Hierarchy
@@ -58,6 +60,7 @@ class Moves:
     keeps: Sequence[Set[str]]
     weights: int
     products: int
+    images: ImageTable
 
     @cached_property
     def sizes(self) -> IntArray:
@@ -69,11 +72,6 @@ class Moves:
     def one(self) -> bool:
         """Whether a partial sum comes back to one of the copies that add theirs."""
         return hierarchy_rules(self.hierarchy.rules).returned_sums == "one"
-
-    @cached_property
-    def images(self) -> ImageTable:
-        """Positions of input tiles."""
-        return ImageTable(self.nest, self.rules)
 
     @cached_property
     def padded(self) -> ImageTable:

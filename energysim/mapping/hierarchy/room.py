@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
 from energysim.hardware.hierarchy import TENSORS, Hierarchy, TemporalLevel
 from energysim.kernels import IntArray, MaskKernel
-from energysim.mapping.hierarchy.images_table import ImageTable
 from energysim.mapping.hierarchy.keys import distinct
 from energysim.mapping.hierarchy.lattice import Lattice
+from energysim.mapping.hierarchy.problem import Problem
 from energysim.mapping.hierarchy.states import COLUMN, Bools
-from energysim.mapping.rules import Rules
-from energysim.workload import LoopNest
 
-__all__ = ["Room", "Widths"]
-
-#: Bits of a weight, an input and an accumulator as they are held.
-Widths = tuple[Fraction | int, int, int]
+__all__ = ["Room"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,27 +24,23 @@ class Room:
 
     Attributes
     ----------
-    hierarchy : Hierarchy
-    nest : LoopNest
-    rules : Rules
-    lattice : Lattice
-    images : ImageTable
-    bits : (int or Fraction, int, int)
-    stored_only : bool
-        Whether weights that do not exist take no room.
+    problem : Problem
     keeps : sequence of sets of str
         Tensors that each node holds.
     """
 
-    hierarchy: Hierarchy
-    nest: LoopNest
-    rules: Rules
-    lattice: Lattice
-    images: ImageTable
-    bits: Widths
-    stored_only: bool
+    problem: Problem
     keeps: Sequence[Set[str]]
-    _known: dict[object, IntArray] = field(default_factory=dict)
+
+    @property
+    def hierarchy(self) -> Hierarchy:
+        """What the tiles lie in."""
+        return self.problem.hierarchy
+
+    @property
+    def lattice(self) -> Lattice:
+        """All sizes of tiles."""
+        return self.problem.lattice
 
     def fits(self, place: int) -> Bools:
         """Whether the tiles of each point fit a level."""
@@ -67,7 +58,7 @@ class Room:
 
     def copies(self, node: TemporalLevel) -> int:
         """Tiles of each tensor that a level needs room for."""
-        return 2 if node.double_buffered or self.rules.double_buffering == "yes" else 1
+        return 2 if node.double_buffered or self.problem.rules.double_buffering == "yes" else 1
 
     def total(self, place: int) -> IntArray:
         """Bits that the tiles of each point take together in a level."""
@@ -80,22 +71,23 @@ class Room:
 
     def need(self, tensor: str) -> IntArray:
         """Bits that one tile of a tensor takes, by point."""
-        if tensor not in self._known:
-            width = Fraction(self.bits[TENSORS.index(tensor)])
+        known = self.problem.needs
+        if tensor not in known:
+            width = Fraction(self.problem.bits[TENSORS.index(tensor)])
             held = self._elements(tensor) * width.numerator
-            self._known[tensor] = -(-held // width.denominator)
-        return self._known[tensor]
+            known[tensor] = -(-held // width.denominator)
+        return known[tensor]
 
     def _elements(self, tensor: str) -> IntArray:
         extents = self.lattice.extents
         dims = {"weights": "GMCRS", "inputs": "NGC", "outputs": "NGMPQ"}[tensor]
-        if tensor == "weights" and self.stored_only and not self.nest.kernel.is_dense:
+        if tensor == "weights" and self.problem.stored_only and not self.problem.nest.kernel.is_dense:
             return self._stored()
         held = np.ones(len(extents), dtype=np.int64)
         for dim in dims:
             held *= extents[:, COLUMN[dim]]
         if tensor == "inputs":
-            held *= self.images.fullest(extents[:, [COLUMN[d] for d in "PQRS"]])
+            held *= self.problem.images.fullest(extents[:, [COLUMN[d] for d in "PQRS"]])
         return held
 
     def _stored(self) -> IntArray:
@@ -107,7 +99,7 @@ class Room:
         for taps in dict.fromkeys(row[3:] for row in rows):
             some = [i for i, row in enumerate(rows) if row[3:] == taps]
             # Whole groups are one block of filters; of several in part the fullest stands for all.
-            whole = np.array([rows[i][1] == self.nest.filters for i in some])
+            whole = np.array([rows[i][1] == self.problem.nest.filters for i in some])
             groups, filters, channels = (np.array([rows[i][at] for i in some]) for at in (0, 1, 2))
             filters, groups = np.where(whole, groups * filters, filters), np.where(whole, 1, groups)
             most = np.zeros(len(some), dtype=np.int64)
@@ -117,7 +109,7 @@ class Room:
         return held[kind]
 
     def _blocks(self, taps_r: int, taps_s: int) -> list[Callable[[IntArray, IntArray], IntArray]]:
-        kernel = self.nest.kernel
+        kernel = self.problem.nest.kernel
         rows, cols = kernel.shape[2:]
         if (taps_r, taps_s) == (rows, cols):
             return [kernel.nonzeros_in_tile]

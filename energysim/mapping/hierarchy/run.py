@@ -15,18 +15,15 @@ from math import prod
 
 import numpy as np
 
-from energysim.hardware.hierarchy import TENSORS, Hierarchy, SpatialAxis, TemporalLevel
+from energysim.hardware.hierarchy import TENSORS, SpatialAxis, TemporalLevel
 from energysim.kernels import IntArray
 from energysim.mapping.hierarchy.bounds import Bounds, Loops
-from energysim.mapping.hierarchy.lattice import Lattice
 from energysim.mapping.hierarchy.mapping import Loop, Mapping
 from energysim.mapping.hierarchy.moves import Moves
-from energysim.mapping.hierarchy.prices import Objective, Prices
-from energysim.mapping.hierarchy.room import Room, Widths
+from energysim.mapping.hierarchy.problem import Problem
+from energysim.mapping.hierarchy.room import Room
 from energysim.mapping.hierarchy.states import COLUMN, DIMS, Bools, Floats, States, joined, undominated
 from energysim.mapping.hierarchy.steps import CLASSES, axis_trips, in_class, order_of
-from energysim.mapping.rules import Rules
-from energysim.workload import LoopNest
 
 __all__ = ["NEAR", "LateError", "ManyError", "Pruned", "Run"]
 
@@ -88,22 +85,10 @@ class Pruned:
 class Run:
     """The search for one choice of bypasses."""
 
-    def __init__(
-        self,
-        hierarchy: Hierarchy,
-        nest: LoopNest,
-        rules: Rules,
-        bits: Widths,
-        prices: Prices,
-        objective: Objective,
-        bypass: tuple[tuple[str, str], ...],
-        lanes_count: bool,
-        stored_only: bool,
-        products: int,
-        lattice: Lattice,
-    ) -> None:
-        self.hierarchy, self.rules, self.objective, self.bypass = hierarchy, rules, objective, bypass
-        self.lanes_count, self.lattice = lanes_count, lattice
+    def __init__(self, problem: Problem, bypass: tuple[tuple[str, str], ...]) -> None:
+        hierarchy, nest = problem.hierarchy, problem.nest
+        self.hierarchy, self.rules, self.objective = hierarchy, problem.rules, problem.objective
+        self.lanes_count, self.lattice, self.bypass = problem.lanes_count, problem.lattice, bypass
         self.deadline: float | None = None
         self.slack = 1.0
         self.pruned, self.many = Pruned(), float("inf")
@@ -116,11 +101,12 @@ class Run:
             else frozenset()
             for node in hierarchy.nodes
         ]
-        kernel = nest.kernel
-        weights = kernel.nonzeros if stored_only else prod(kernel.shape)
-        self.moves = Moves(hierarchy, nest, rules, prices, keeps, weights, products)
-        room = Room(hierarchy, nest, rules, lattice, self.moves.images, bits, stored_only, keeps)
-        self.bounds = Bounds(self.moves, room, lattice, objective)
+        weights = nest.kernel.nonzeros if problem.stored_only else prod(nest.kernel.shape)
+        self.moves = Moves(
+            hierarchy, nest, self.rules, problem.prices, keeps, weights, problem.products, problem.images
+        )
+        room = Room(problem, keeps)
+        self.bounds = Bounds(problem, self.moves, room)
 
     def best(self, bound: float, beam: int | None) -> dict[Mapping, float]:
         """The best mappings with a value up to a bound; with a beam, good ones."""

@@ -14,15 +14,12 @@ import numpy as np
 
 from energysim.errors import EnergysimError
 from energysim.hardware.hierarchy import Hierarchy
-from energysim.mapping.hierarchy.lattice import Lattice
-from energysim.mapping.hierarchy.loops import sizes
 from energysim.mapping.hierarchy.mapping import Mapping
 from energysim.mapping.hierarchy.prices import Objective, Prices
-from energysim.mapping.hierarchy.room import Widths
+from energysim.mapping.hierarchy.problem import Problem, Widths
 from energysim.mapping.hierarchy.rules import hierarchy_rules
 from energysim.mapping.hierarchy.run import NEAR, LateError, ManyError, Pruned, Run
-from energysim.mapping.hierarchy.space import bypasses, space_size
-from energysim.mapping.hierarchy.states import DIMS
+from energysim.mapping.hierarchy.space import space_size
 from energysim.mapping.rules import Rules
 from energysim.workload import LoopNest
 
@@ -30,6 +27,8 @@ __all__ = ["Found", "Unsearchable", "check_searchable", "least_value", "search_m
 
 #: Partial mappings kept at each node by the first pass, and by one more if too many are left.
 _BEAMS = (50, 500)
+#: Choices of bypasses that the first pass looks at, if it finds something.
+_FIRST = 5
 #: Loops added at one level that are too many, as long as there are means to know better mappings.
 _MANY = 1 << 15
 
@@ -114,14 +113,12 @@ def search_mapping(
     """
     check_searchable(hierarchy, nest)
     value, ties = (np.inf, {}) if known is None else (known[0], {known[1]: known[0]})
-    pruned, least, size = Pruned(), np.inf, sizes(nest)
-    lattice = Lattice(tuple(size[dim] for dim in DIMS))
+    pruned, least = Pruned(), np.inf
     made = nest.dense_macs if products is None else products
-    runs = [
-        Run(hierarchy, nest, rules, bits, prices, objective, bypass, lanes_count, stored_only, made, lattice)
-        for bypass in bypasses(hierarchy)
-    ]
-
+    problem = Problem(hierarchy, nest, rules, bits, prices, objective, lanes_count, stored_only, made)
+    runs = [Run(problem, bypass) for bypass in problem.bypasses]
+    if len(runs) > 1:  # the most promising first
+        runs.sort(key=lambda run: run.least())
     any_found = False
 
     def tried(run: Run, beam: int | None, many: float = np.inf) -> bool:
@@ -135,9 +132,11 @@ def search_mapping(
         any_found |= bool(found)
         return bool(found)
 
-    for run in runs:
+    for number, run in enumerate(runs):
+        if any_found and number >= _FIRST:
+            break
         with suppress(LateError):
-            if not tried(run, _BEAMS[0]):
+            if not tried(run, _BEAMS[0]) and not any_found:
                 tried(run, _BEAMS[1])
     for run in runs:
         try:
@@ -172,13 +171,9 @@ def least_value(
     often than once, and no word is shared by more copies than there are.
     """
     check_searchable(hierarchy, nest)
-    size = sizes(nest)
-    lattice = Lattice(tuple(size[dim] for dim in DIMS))
     made = nest.dense_macs if products is None else products
-    return min(
-        Run(hierarchy, nest, rules, bits, prices, objective, bypass, True, stored_only, made, lattice).least()
-        for bypass in bypasses(hierarchy)
-    )
+    problem = Problem(hierarchy, nest, rules, bits, prices, objective, True, stored_only, made)
+    return min(Run(problem, bypass).least() for bypass in problem.bypasses)
 
 
 def check_searchable(hierarchy: Hierarchy, nest: LoopNest) -> None:
