@@ -79,6 +79,18 @@ def _tap_shift(op: Any, x: torch.Tensor, p: Values) -> torch.Tensor:
     return F.conv2d(F.pad(x, _pads(op)), weight, dilation=op.dilation, groups=channels)
 
 
+def _comb(op: Any, x: torch.Tensor, p: Values) -> torch.Tensor:
+    """All positions both ways; a checkerboard of ones and zeros chooses."""
+    conv, (channels, filters) = op.convolution, (x.shape[1], op.convolution.out_channels)
+    made = _conv(conv, x, p)
+    one = torch.zeros(filters, channels, *conv.window)
+    one[range(filters), [o % channels for o in range(filters)], conv.window[0] // 2, conv.window[1] // 2] = 1
+    copies = F.conv2d(F.pad(x, _pads(conv)), one, None, conv.stride, 0, conv.dilation)
+    rows, cols = torch.meshgrid(torch.arange(made.shape[2]), torch.arange(made.shape[3]), indexing="ij")
+    places = cols if op.pattern == "column" else rows + cols
+    return torch.where((places + op.phase) % 2 == 0, made, copies)
+
+
 def _token(op: Any, x: torch.Tensor, p: Values) -> torch.Tensor:
     return torch.cat((p["weight"].expand(x.shape[0], 1, -1), x), 1)
 
@@ -164,6 +176,7 @@ FUNCTIONS: dict[str, Any] = {
     "SpatialShift": _shift,
     "TapShift": _tap_shift,
     "CircularSolve": _circular_solve,
+    "CombConv2d": _comb,
     "KWinners": lambda op, x, p: _winners(x, op.count, 1),
     "MapWinners": lambda op, x, p: (
         _winners(x.flatten(2), op.count, 2) if op.scope == "channel" else _winners(x.flatten(1), op.count, 1)
