@@ -15,6 +15,7 @@ from energysim.exporters.onnx_sheet import Array, Attribute, Sheet, Site
 
 __all__ = [
     "arg_reduce",
+    "block_float",
     "cast",
     "circular_solve",
     "constant",
@@ -189,6 +190,11 @@ def k_winners(sheet: Sheet, op: Any, site: Site) -> None:
     if flat:
         target = sheet.integers(site.part("shape"), (0, *site.inputs[0][1:]))
         sheet.call("Reshape", site.node.name, [found, target])
+
+
+def block_float(sheet: Sheet, op: Any, site: Site) -> None:
+    """Refuse: ONNX quantises with scales that are known beforehand."""
+    raise site.refuse("rounding to an exponent that the channels of a block share")
 
 
 def circular_solve(sheet: Sheet, op: Any, site: Site) -> None:

@@ -11,6 +11,7 @@ from energysim.graph.arrangement import (
     Split,
     Upsample,
 )
+from energysim.graph.block_float import BlockFloat
 from energysim.graph.builder import GraphBuilder
 from energysim.graph.circular import CircularSolve
 from energysim.graph.comb import CombConv2d
@@ -49,6 +50,7 @@ __all__ = [
     "ArgReduce",
     "BatchNorm",
     "BinaryElementwise",
+    "BlockFloat",
     "Cast",
     "Category",
     "ChannelShuffle",

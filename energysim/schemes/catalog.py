@@ -22,6 +22,7 @@ SCHEMES = Registry(
     "energysim.schemes",
     {
         "auto": "energysim.schemes.auto:KIND",
+        "bfp": "energysim.schemes.bfp:KIND",
         "block": "energysim.schemes.block_sparse:KIND",
         "channels": "energysim.schemes.channels:KIND",
         "comb": "energysim.schemes.comb:KIND",

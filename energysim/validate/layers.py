@@ -174,7 +174,8 @@ def _table_problems(
     recipes = [recipe for step in rewrite.steps for recipe in step if recipe.node == node]
     if not recipes:
         return []
-    claimed = sum(claimed_bits(rewrite, part, width(node)) for recipe in recipes for part in recipe.parts)
+    parts = dict.fromkeys(part for recipe in recipes for part in recipe.parts)
+    claimed = sum(claimed_bits(rewrite, part, width(node)) for part in parts)
     found = written.get(node, 0)
     return [] if claimed == found else [f"its tables take {found} bits, the estimate stores {claimed}"]
 

@@ -56,6 +56,7 @@ def _scheme(scheme: SchemeCheck) -> dict[str, Any]:
         "dram_bits": scheme.dram_bits,
         "energy_pj": pj_decimal(scheme.energy_aj),
         "transforms": list(scheme.transforms),
+        "network_tolerance": scheme.allowed,
         "problems": list(scheme.all_problems),
         "layers": _table(scheme.layers, LayerCheck),
         "trials": _table(scheme.trials, Trial),

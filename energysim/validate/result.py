@@ -107,6 +107,9 @@ class SchemeCheck:
         Layers on a transform path: their multiply-adds are not counted.
     problems : tuple of str
         What disagrees besides layers and trials.
+    allowed : float
+        What the network's outputs may be off, over the reference's standard deviation. More than usual
+        where activations are rounded to steps: an error of rounding may move a value by a step.
     """
 
     scheme: str
@@ -118,6 +121,7 @@ class SchemeCheck:
     energy_aj: int
     transforms: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    allowed: float = 0.0
 
     @property
     def all_problems(self) -> tuple[str, ...]:

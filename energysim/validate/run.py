@@ -9,7 +9,7 @@ from pathlib import Path
 
 from energysim.data import Data, load_data
 from energysim.errors import EnergysimError, UsageError
-from energysim.graph import LayerGraph
+from energysim.graph import BlockFloat, LayerGraph
 from energysim.graph.shapes import text as shape_text
 from energysim.hardware import Hardware, load_hardware
 from energysim.model_weights import weights_of
@@ -240,6 +240,7 @@ class _Job:
         totals = numbers.macs, numbers.stored_bits, numbers.dram_bits, numbers.energy_aj
         layers: tuple[LayerCheck, ...] = ()
         transforms: tuple[str, ...] = ()
+        allowed = max(self.tolerance * NETWORK_FACTOR, _largest_step(rewrite.graph))
         trials = []
         for number, each in enumerate(sets):
             weights = loaded(each, self.graph, rewrite, self.data)
@@ -259,8 +260,13 @@ class _Job:
                     weight_errors(self.graph, rewrite, each, weights),
                 )
                 transforms = tuple(n for n, e in outcome.alone.items() if not e.counted)
-            trials.append(trial(each.label, outcome, self.tolerance * NETWORK_FACTOR))
-        return SchemeCheck(str(scheme), layers, tuple(trials), *totals, transforms)
+            trials.append(trial(each.label, outcome, allowed))
+        return SchemeCheck(str(scheme), layers, tuple(trials), *totals, transforms, allowed=allowed)
+
+
+def _largest_step(graph: LayerGraph) -> float:
+    """Return by how much of a block's largest value an error of rounding may move one of its values."""
+    return max((2.0 ** (2 - n.op.mantissa) for n in graph if isinstance(n.op, BlockFloat)), default=0.0)
 
 
 def _named(scheme: str, step: Step | None) -> Step | None:

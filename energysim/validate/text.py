@@ -138,6 +138,11 @@ def _notes(found: Validation) -> Iterator[str]:
     for scheme in found.schemes:
         if scheme.layers and scheme.scheme != "dense" and all(row.scheme == "dense" for row in scheme.layers):
             yield f"{scheme.scheme} leaves every layer dense: nothing sparse was run."
+        if scheme.allowed > found.setup.network_tolerance:
+            yield (
+                f"{scheme.scheme}: activations are rounded to steps, an error of rounding may move one by a "
+                f"step: the network's outputs within {scheme.allowed:g}."
+            )
         if scheme.transforms:
             yield f"{scheme.scheme}: on a transform path, MACs not counted: {', '.join(scheme.transforms)}."
     yield from (f"DISAGREES: {problem}" for problem in found.problems)

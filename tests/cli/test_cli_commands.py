@@ -251,3 +251,16 @@ def test_schemas(what: str) -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
     if what == "activations":
         jsonschema.validate({"schema": SCHEMA, "tensors": {"a": 0.5}}, schema)
+
+
+def test_show_scheme_on_a_model() -> None:
+    text = run("show", "scheme", "penni:d=9,density=0.5", "--model", "digits_cnn").stdout
+    assert "features.conv2  Conv2d + Conv2d  equals a dense layer with reconstructed weights" in text
+    assert "features.conv1  Conv2d           first convolution" in text
+    assert "file 'dense.npz', seed0" in text
+    assert "weights off: |W' - W| / |W|" in text
+    text = run("show", "scheme", "psconv", "--model", "digits_cnn", "--weights", "random").stdout
+    assert "equals a masked dense layer" in text
+    assert "|W' - W|" not in text
+    result = CliRunner().invoke(cli, ["show", "scheme", "penni", "--weights", "random"])
+    assert result.exit_code != 0

@@ -11,6 +11,7 @@ from energysim.graph import (
     AdaptivePool2d,
     Add,
     BatchNorm,
+    BlockFloat,
     ChannelShuffle,
     CircularSolve,
     CombConv2d,
@@ -101,6 +102,8 @@ CASES: dict[str, tuple[Operator, tuple[tuple[int, ...], ...]]] = {
     "winners_of_features": (KWinners(3), ((4, 6),)),
     "winners_of_channels": (MapWinners(5, "channel"), (MAP,)),
     "winners_of_maps": (MapWinners(40, "global"), (MAP,)),
+    "block_float": (BlockFloat(4, 6, 8), (MAP,)),
+    "block_float_rows": (BlockFloat(5, 3, 2), ((4, 6),)),
     "comb": (CombConv2d(Conv2d(8, (3, 3), (1, 1), (1, 1, 1, 1))), (MAP,)),
     "comb_columns": (
         CombConv2d(Conv2d(9, (3, 2), (2, 1), (1, 2, 0, 1), (1, 2), 3, False), "column", 1),

@@ -135,6 +135,16 @@ def _winners(x: Any, count: int, axis: int) -> Any:
     return torch.zeros_like(x).scatter(axis, places, values)
 
 
+def _block_float(op: Any, x: Any, p: Any) -> Any:
+    half, most = 2 ** (op.exponent - 1), 2 ** (op.mantissa - 1)
+    found = []
+    for part in torch.split(x, op.block, 1):
+        shared = torch.frexp(part.abs().amax(1, keepdim=True)).exponent - 1
+        step = 2.0 ** (shared.clamp(-half, half - 1) - op.mantissa + 2).float()
+        found.append((part / step).round().clamp(-most, most - 1) * step)
+    return torch.cat(found, 1)
+
+
 ACTIVATIONS = {
     "relu": F.relu,
     "relu6": F.relu6,
@@ -176,6 +186,7 @@ FUNCTIONS: dict[str, Any] = {
     "SpatialShift": _shift,
     "TapShift": _tap_shift,
     "CircularSolve": _circular_solve,
+    "BlockFloat": _block_float,
     "CombConv2d": _comb,
     "KWinners": lambda op, x, p: _winners(x, op.count, 1),
     "MapWinners": lambda op, x, p: (

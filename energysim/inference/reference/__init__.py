@@ -10,6 +10,7 @@ from energysim.graph import (
     ArgReduce,
     BatchNorm,
     BinaryElementwise,
+    BlockFloat,
     Cast,
     ChannelShuffle,
     CircularSolve,
@@ -64,6 +65,7 @@ from energysim.graph import (
 )
 from energysim.inference.reference import (
     arrangement,
+    block_float,
     circular,
     comb,
     convolution,
@@ -91,6 +93,7 @@ OPERATORS: dict[type[Operator], OperatorFunction] = {
     Add: elementwise.add,
     ArgReduce: reduction.arg_reduce,
     BatchNorm: normalisation.batch_norm,
+    BlockFloat: block_float.block_float,
     BinaryElementwise: pointwise.binary_elementwise,
     Cast: quantisation.cast,
     ChannelShuffle: arrangement.channel_shuffle,
