@@ -299,12 +299,12 @@ class Run:
                 parent=parent[rows],
                 order=np.full(len(rows), number, dtype=np.int64),
             )
-            part = self.moves.walked(part, number)
-            part = self.moves.finished(part) if place == 0 else self.moves.started(part, place)
-            parts.append(self._within(self.moves.settled(part), place))
+            parts.append(self.moves.walked(part, number))
         if not parts:
             return []
         states = joined(parts)
+        states = self.moves.finished(states) if place == 0 else self.moves.started(states, place)
+        states = self._within(self.moves.settled(states), place)
         if len(states):
             kept = undominated(states, self.lanes_count)
             self.pruned.beaten += len(states) - len(kept)
