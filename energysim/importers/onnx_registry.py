@@ -10,6 +10,7 @@ from typing import Literal
 
 from energysim.importers.onnx_arrangement import ARRANGEMENT
 from energysim.importers.onnx_convolutions import CONVOLUTIONS
+from energysim.importers.onnx_einsum import EINSUM
 from energysim.importers.onnx_matrices import PRODUCTS
 from energysim.importers.onnx_pointwise import FREE_OPERATORS, POINTWISE
 from energysim.importers.onnx_pooling import POOLING
@@ -22,7 +23,7 @@ __all__ = ["LOWERS", "find", "known_operators", "state"]
 #: (domain, operator, since) -> what lowers it from that operator set on. New operators are added here.
 LOWERS: dict[tuple[str, str, int], Lower] = {
     ("", operator, since): lower
-    for table in (ARRANGEMENT, CONVOLUTIONS, POINTWISE, POOLING, PRODUCTS, QUANTISED, REDUCTIONS)
+    for table in (ARRANGEMENT, CONVOLUTIONS, EINSUM, POINTWISE, POOLING, PRODUCTS, QUANTISED, REDUCTIONS)
     for (operator, since), lower in table.items()
 }
 

@@ -97,5 +97,5 @@ def _stored(kernel: Kernel, layout: WeightLayout, width: int) -> Sequence[Stored
         except FormatError:
             continue  # a format that cannot hold this tensor, as ``periodic`` without a period
         found.append(Stored(str(storage), kernel, size.value_bits, size.side_bits))
-    # The form made for a periodic support comes before others of the same size.
-    return sorted(found, key=lambda stored: stored.format != "periodic")
+    # The form made for a periodic support comes before others of the same size, then the simplest.
+    return sorted(found, key=lambda stored: (stored.format != "periodic", stored.format != "dense"))

@@ -67,6 +67,10 @@ UNKNOWN_FORMS = {
         for how in ("scales", "sizes")
         for mode in ("cubic", "linear")
     ],
+    "takes another number of operands than 2: 1": [
+        *("einsum_batch_diagonal", "einsum_scalar", "einsum_sum", "einsum_transpose"),
+        *("einsum_sum_bfloat16", "einsum_transpose_bfloat16"),
+    ],
     "nothing is left of its input": ["slice_start_out_of_bounds"],
 }
 #: Names of the types that no cast is known to.
@@ -136,7 +140,8 @@ def test_cases_of_other_operators() -> None:
         if problem is None or any(part in problem for part in REFUSED):
             continue
         shown = nodes[0].name or next(o for o in nodes[0].output if o)
-        assert problem.startswith(f"UnknownOperatorError: the model: node '{shown}"), (name, problem)
+        assert problem.startswith("UnknownOperatorError: the model: "), (name, problem)
+        assert f"node '{shown}" in problem, (name, problem)
         assert nodes[0].op_type in problem or shown + "/" in problem, (name, problem)
         unknown += 1
     assert unknown > 200

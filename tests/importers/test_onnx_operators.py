@@ -14,6 +14,7 @@ from node_cases import run  # noqa: E402
 from onnx import TensorProto, helper  # noqa: E402
 from small_models import FLOAT, conv_model, model, node, weights  # noqa: E402
 
+from energysim.errors import GraphError, UnknownOperatorError  # noqa: E402
 from energysim.graph import Conv2d, LayerNorm, Linear  # noqa: E402
 from energysim.importers import Imported, import_onnx  # noqa: E402
 from energysim.importers.onnx_registry import LOWERS, find, state  # noqa: E402
@@ -572,3 +573,53 @@ def test_narrow_weights_in_blocks(kind: str, bits: int) -> None:
     assert imported.graph.parameter_bits[f"{layer.name}.weight"] == bits
     real = (numbers - np.repeat(zeros, 16, 0)) * np.repeat(weights(2, 6), 16, 0)
     np.testing.assert_allclose(imported.weights[f"{layer.name}.weight"], real.T, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("equation", "one", "other", "constant", "products"),
+    [
+        ("bhid,bhjd->bhij", (2, 3, 5, 4), (2, 3, 6, 4), False, 2 * 3 * 5 * 6 * 4),
+        ("bhij,bhjd->bhid", (2, 3, 5, 6), (2, 3, 6, 4), False, 2 * 3 * 5 * 6 * 4),
+        ("bij,bkj", (2, 5, 4), (2, 6, 4), False, None),  # summed over b too: ik
+        ("bchw,bkc->bkhw", (2, 3, 4, 5), (2, 6, 3), False, 2 * 6 * 4 * 5 * 3),
+        ("bij,kj->bik", (2, 5, 4), (6, 4), True, 2 * 5 * 6 * 4),
+        ("bhid,hdo->bio", (2, 3, 5, 4), (3, 4, 7), True, 2 * 5 * 7 * 12),
+        ("bid,hdo->bhio", (2, 5, 4), (3, 4, 7), True, 2 * 5 * 4 * 21),
+        ("ij,ij->", (3, 4), (3, 4), False, 12),
+        ("i,i", (4,), (4,), False, 4),
+    ],
+)
+def test_sums_of_products(equation: str, one: Any, other: Any, constant: bool, products: Any) -> None:
+    given = {"x": one} | ({} if constant else {"z": other})
+    arrays = {"z": weights(*other)} if constant else {}
+    made = model([node("Einsum", ["x", "z"], ["y"], equation=equation)], given, ["y"], arrays)
+    imported = agree(made)
+    if products is None:
+        products = math.prod(one) * 6
+    assert macs(imported) == products
+    if constant:  # from the other side
+        ((_, shape),) = imported.outputs.values()
+        left, right = equation.partition("->")[0].split(",")
+        turned = f"{right},{left}->{equation.partition('->')[2]}"
+        made = model([node("Einsum", ["z", "x"], ["y"], equation=turned)], given, ["y"], arrays)
+        again = agree(made)
+        assert (macs(again), again.outputs["y"][1]) == (products, shape)
+
+
+@pytest.mark.parametrize(
+    ("equation", "error", "message"),
+    [
+        ("bij,bij->bij", UnknownOperatorError, "sums nothing"),
+        ("bij,bij->bi,", GraphError, "no list of letters"),
+        ("bij,bkl->bik", UnknownOperatorError, "sums one operand alone"),
+        ("bii,bik->bk", UnknownOperatorError, "takes a diagonal"),
+        ("...ij,...jk->...ik", UnknownOperatorError, "has an ellipsis"),
+        ("bij,jk->bik", GraphError, "'jk' for an operand of 3 dimensions"),
+        ("bij,bjk->bix", GraphError, "letters that no operand has"),
+        ("bij,bki->bjk", GraphError, "'i' is 3 and 4"),
+    ],
+)
+def test_other_sums_of_products(equation: str, error: Any, message: str) -> None:
+    made = model([node("Einsum", ["x", "x"], ["y"], equation=equation)], {"x": (2, 3, 4)}, ["y"])
+    with pytest.raises(error, match=message):
+        import_onnx(made.SerializeToString())

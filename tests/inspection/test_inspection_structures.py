@@ -226,3 +226,11 @@ def test_all_zero_layer_is_empty():
     assert layer.structure == "empty"
     assert layer.storage == ()
     assert findings(layer) == ("all weights are 0",)
+
+
+def test_of_storage_of_equal_size_the_simplest_is_named():
+    """A tensor without zeros has no smaller form than the dense one; others are as small."""
+    weights = np.random.default_rng(0).normal(size=(16, 4, 3, 3)).astype(np.float32)
+    best, second, *_ = inspect_layer("l", weights).storage
+    assert best.format == "dense"
+    assert best.bits == 16 * 4 * 9 * 8 <= second.bits
