@@ -10,9 +10,11 @@ from energysim.errors import SchemeError, SpecError
 from energysim.formats.bits import BitReader, BitWriter
 from energysim.graph import Conv2d
 from energysim.inference.reference import run_operator
+from energysim.resources import data_folder
 from energysim.schemes import derived_weights, parse_scheme, settled_weights
 from energysim.schemes.dsconv import quantised
 from energysim.walker import estimate
+from energysim.weight_sets import WeightSet, uncalibrated
 from energysim.zoo import load_model
 
 
@@ -173,3 +175,15 @@ def test_messages(text, message):
     with pytest.raises(SchemeError) as caught:
         parse_scheme(text)
     assert message in str(caught.value)
+
+
+def test_a_file_of_dense_weights_is_quantised():
+    """Names and shapes are those of the rewritten network too: the weights are derived all the same."""
+    graph = load_model("digits_cnn")
+    rewrite = parse_scheme("dsconv:bits=3,block=16").apply(graph)
+    found = WeightSet("trained", data_folder("models") / "digits_weights" / "dense.npz", "seed0")
+    name = "features.conv2.weight"
+    made, dense = uncalibrated(found, graph, rewrite)[name], found.read(graph)[name]
+    q, alpha = quantised(dense, 3, 16, clamp=True)
+    np.testing.assert_allclose(made, (q * alpha).reshape(dense.shape), rtol=1e-6, atol=1e-9)
+    assert np.abs(made - dense).max() > 1e-3
