@@ -156,6 +156,8 @@ def _imported(file: OnnxFile, given: InputShapes | None, allow_unknown: bool) ->
     graph = file.proto.graph
     constants = _initialisers(file)
     inputs = read_inputs(file, set(constants))
+    if not inputs:
+        raise ModelError(f"{file.label}: it has no input: all that it returns follows from the file alone")
     shapes = bind(file, inputs, given)
     stated = _stated(file)
     fixed = all(isinstance(length, int) for each in inputs for length in each.lengths)
@@ -247,7 +249,7 @@ def _built(
         if tensor in shapes:  # an input as it is
             tensor = site.one(Elementwise("identity"), tensor)
         outputs[name] = (tensor, value.shape)
-    if not sheet.nodes:
+    if not (sheet.nodes and file.proto.graph.node):
         raise GraphError(f"{file.label}: its graph is empty: it needs at least one layer")
     returned = tuple(dict.fromkeys(tensor for tensor, _ in outputs.values()))
     nodes, renamed = simplify(sheet, returned)

@@ -158,6 +158,18 @@ def test_names_that_are_no_text() -> None:
     assert "a name that is no text" in problem(no_text(conv_model()))
 
 
+def test_a_graph_that_returns_its_input() -> None:
+    """No node at all; one that only passes its input on is a network."""
+    assert "its graph is empty" in problem(model([], {"x": (1, 3)}, ["x"]).SerializeToString())
+    passed = model([node("Identity", ["x"], ["y"])], {"x": (1, 3)}, ["y"]).SerializeToString()
+    assert len(import_onnx(passed).graph) == 1
+
+
+def test_a_graph_without_inputs() -> None:
+    made = model([node("Relu", ["w"], ["y"])], {}, ["y"], {"w": weights(3, 4)})
+    assert "it has no input: all that it returns" in problem(made.SerializeToString())
+
+
 def test_an_empty_graph() -> None:
     made = model([], {"x": (1, 3)}, [])
     assert problem(made.SerializeToString()) == "the model: its graph has no output"
