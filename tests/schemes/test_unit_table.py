@@ -29,6 +29,7 @@ with TABLE.open(newline="") as _file:
 #: Schemes of the field that have no row of their own, and why.
 WITHOUT = {
     "auto": "stores what it finds in real weights",
+    "bfp": "changes activations only",
     "kwta": "changes activations only",
     "psc": "the random form of psconv; counts by hand in test_scheme_counts.py",
     "psconv": "counts of the papers in test_scheme_counts.py",
