@@ -62,7 +62,7 @@ def _energy_per_bit(system: DramSystem, addresses: np.ndarray) -> Fraction:
 
 @pytest.mark.parametrize("name", DRAMSIM3)
 def test_reads_cost_what_dramsim3_counts(name: str) -> None:
-    """Within 1 %, in its unit: it multiplies V, mA and clocks, not nanoseconds, and calls that pJ."""
+    """Within 0.6 %, in its unit: it multiplies V, mA and clocks, not nanoseconds, and calls that pJ."""
     in_order, at_random, bus = DRAMSIM3[name]
     device = load_device(name)
     system = DramSystem(device, 1, 1, bus // device.width_bits, "row:bank:column")
@@ -74,7 +74,7 @@ def test_reads_cost_what_dramsim3_counts(name: str) -> None:
         scattered.append((state >> 20) % (system.capacity_bits // 512) * 64)
     for addresses, published in ((ordered, in_order), (np.array(scattered), at_random)):
         ours = _energy_per_bit(system, addresses) / device.clock_period
-        assert abs(ours / Fraction(published) - 1) < Fraction(1, 100), (float(ours), published)
+        assert abs(ours / Fraction(published) - 1) < Fraction(6, 1000), (float(ours), published)
 
 
 def test_shipped_devices() -> None:
