@@ -126,7 +126,7 @@ def _target(graph: LayerGraph, node: Node, folded: dict[str, str], mode: str) ->
 
 
 def _scales(graph: LayerGraph, node: Node) -> bool:
-    """Whether a node joins a tensor with constants of one number per channel, or fewer, and keeps its shape."""
+    """Whether a node joins a tensor with constants of a number per channel, or fewer, and keeps its shape."""
     if not isinstance(node.op, Add | Multiply | BinaryElementwise):
         return False
     computed = computed_inputs(graph, node)

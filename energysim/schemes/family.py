@@ -23,9 +23,7 @@ class WholeFamily(Scheme):
 
     def apply(self, graph: LayerGraph, only: Collection[str] | None = None) -> Rewrite:
         """See :meth:`Scheme.apply`; always an error."""
-        raise SchemeError(
-            "'all' stands for every scheme that applies: it is an item of a list"
-        )
+        raise SchemeError("'all' stands for every scheme that applies: it is an item of a list")
 
 
 def expanded(

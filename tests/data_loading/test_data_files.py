@@ -287,9 +287,7 @@ def test_options_that_make_no_sense() -> None:
         load_data("random", net(), normalise="none")
     with pytest.raises(UsageError, match="at least 1, not 0"):
         load_data("random", net(), 0)
-    with pytest.raises(
-        UsageError, match=r"10{11} inputs of 'net' are 9\.6e\+03 GB .* 89478485 at most"
-    ):
+    with pytest.raises(UsageError, match=r"10{11} inputs of 'net' are 9\.6e\+03 GB .* 89478485 at most"):
         load_data("random", net(), 10**11)
 
 

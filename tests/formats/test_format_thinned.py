@@ -77,9 +77,7 @@ def test_blocks_come_back(shape, seed, rows, cols, taps, bits):
     assert np.array_equal(decode(encoded.data), array)
     assert encoded.payload_bits == int(mask.sum()) * bits + grid.size
     assert encoded.payload_bits == storage.layer_bits(layout_of(mask), bits, mask).total_bits
-    assert encoded.payload_bits == storage.tile_bits(
-        int(mask.sum()), m * c, mask.size, bits, layout_of(mask)
-    )
+    assert encoded.payload_bits == storage.tile_bits(int(mask.sum()), m * c, mask.size, bits, layout_of(mask))
 
 
 @settings(deadline=None, max_examples=150)
