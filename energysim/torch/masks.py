@@ -14,7 +14,8 @@ from torch.nn.utils import parametrize
 from energysim.errors import SchemeError, UsageError
 from energysim.graph import Conv2d, Linear, Node
 from energysim.kernels import Kernel
-from energysim.schemes import Rewrite, Scheme, parse_scheme, weighted_nodes
+from energysim.schemes import Rewrite, Rules, Scheme, parse_scheme, weighted_nodes
+from energysim.schemes.dense import Dense
 from energysim.torch.layers import Layers, check_module, weighted_layers
 from energysim.torch.summary import MaskedLayer, Sparsified
 from energysim.torch.support_mask import SupportMask, installed_mask
@@ -52,6 +53,7 @@ def sparsify(module: Any, scheme: str | Scheme, example: Any = None) -> Sparsifi
     """
     check_module(module)
     chosen = parse_scheme(scheme)
+    _check_scheme(chosen)
     layers = weighted_layers(module, example)
     kind = type(module).__name__
     convolutions = (torch.nn.Conv2d, torch.nn.ConvTranspose2d)
@@ -112,6 +114,20 @@ def _own_class(layer: Any) -> None:
     shared = type(layer)
     content = {k: v for k, v in vars(shared).items() if k not in ("__dict__", "__weakref__")}
     layer.__class__ = type(shared.__name__, shared.__bases__, content)
+
+
+def _check_scheme(scheme: Scheme) -> None:
+    """Raise SchemeError for a scheme that does more than remove weights.
+
+    It is told by what the scheme says of itself: a layer alone has no map, and what depends on maps
+    would find a reason to leave every layer.
+    """
+    for part in (part for _, part in scheme.rules) if isinstance(scheme, Rules) else (scheme,):
+        if not isinstance(part, Dense) and set(part.changes) != {"support"}:
+            raise SchemeError(
+                f"{part} does more to a layer than to remove weights: only a scheme that equals a masked "
+                "layer can be put on a module"
+            )
 
 
 def _kernels(layers: Layers, rewrite: Rewrite, scheme: str) -> dict[str, Kernel]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from torch import nn
 from zoo_modules import ZooModule
 
 from energysim.errors import SchemeError, UnknownNameError, UsageError
-from energysim.graph import Conv2d, LayerGraph, Linear, Operator
+from energysim.graph import Conv2d, Linear
 from energysim.schemes import SCHEMES, Left, parse_scheme
 from energysim.schemes.catalog import kind_of
 from energysim.torch import SupportMask, bake, sparsify
@@ -206,8 +205,8 @@ def test_other_dtypes_keep_theirs() -> None:
 MEMBERS = [member for info in SCHEMES.list() for member in kind_of(info.name).family]
 
 
-def without_kernels(graph: LayerGraph) -> dict[str, Operator]:
-    return {n.name: replace(n.op, kernel=None) if isinstance(n.op, Conv2d | Linear) else n.op for n in graph}
+#: Schemes that only remove weights.
+MASKS = ("dense", "psconv", "psc", "nm", "block", "unstructured", "lean")
 
 
 @pytest.mark.parametrize(
@@ -220,8 +219,8 @@ def test_masks_and_reasons_are_those_of_the_graph(model: str, scheme: str) -> No
     module = ZooModule(graph)
     example = torch.zeros(graph.tensor(graph.inputs[0]).shape)
     rewrite = parse_scheme(scheme).apply(graph)
-    if without_kernels(rewrite.graph) != without_kernels(graph):
-        with pytest.raises(SchemeError, match=r"does more to layer '.*' than to remove weights"):
+    if "=psc" not in scheme and scheme.partition(":")[0] not in MASKS:
+        with pytest.raises(SchemeError, match="does more to a layer than to remove weights"):
             sparsify(module, scheme, example)
         assert not any("parametrizations" in name for name in module.state_dict())
         return
