@@ -21,16 +21,10 @@ from energysim.errors import (
 from energysim.extra import Extra, Table
 from energysim.fusion import FUSIONS, Fused, fuse
 from energysim.graph import (
-    CombConv2d,
     Conv2d,
-    ConvTranspose2d,
-    DeformConv2d,
     LayerGraph,
     Linear,
-    MatMul,
-    Node,
 )
-from energysim.graph.shapes import text as shape_text
 from energysim.hardware import Hardware, load_hardware
 from energysim.kernels import StoredKernel
 from energysim.mapping import Rules
@@ -38,23 +32,15 @@ from energysim.mapping.hierarchy.mapping import MappingError
 from energysim.model_weights import WeightsSource, weights_of
 from energysim.placing import Placed
 from energysim.report import AccessRow, LayerRow, Report, Run
-from energysim.schemes import Origin, Rewrite, Scheme, need_all_changed, parse_schemes
+from energysim.row_making import access_rows, layer_row, seen_from_origin, table_row
+from energysim.schemes import Rewrite, Scheme, need_all_changed, parse_schemes
 from energysim.schemes.family import expanded, why_nothing
 from energysim.setting import one_of, read_setting, setup_of
 from energysim.widths import Bits, Widths, read_bits
-from energysim.workload import MacWorkload, StreamWorkload, Workload, lower
+from energysim.workload import MacWorkload, StreamWorkload, Workload
 from energysim.zoo import load_model
 
 __all__ = ["estimate"]
-
-_PARTS = {
-    CombConv2d: "convolution",
-    Conv2d: "convolution",
-    ConvTranspose2d: "convolution",
-    DeformConv2d: "convolution",
-    Linear: "linear",
-    MatMul: "matmul",
-}
 
 
 def estimate(
@@ -260,9 +246,9 @@ class _Walker:
                 continue
             setting = self.widths.setting(graph, node, rewrite.trace[node.name].node, self.setting)
             cost = self._cost(node.name, work, setting)
-            row = _layer_row(rewrite, node, fused, cost, self._cost(node.name, alone, setting))
-            layers.append(_seen_from_origin(row, original))
-            accesses += _access_rows(node.name, cost)
+            row = layer_row(rewrite, node, fused, cost, self._cost(node.name, alone, setting))
+            layers.append(seen_from_origin(row, original))
+            accesses += access_rows(node.name, cost)
         for table in rewrite.tables:
             row, moved = self._table(table, str(scheme))
             layers.append(row)
@@ -294,8 +280,8 @@ class _Walker:
         if table.at_load:
             idle = self._cost(name, StreamWorkload((), (), ()), self.setting)
             cost = replace(idle, weight_bits=cost.weight_bits, load_bits=table.bits(self.setting.weight_bits))
-        row = _row(name, Origin(name, scheme), "Table", "convolution", None, str(table.values), cost, cost)
-        return row, _access_rows(name, cost)
+        row = table_row(name, scheme, table, cost)
+        return row, access_rows(name, cost)
 
     def _cost(self, node: str, work: Workload, setting: Setting) -> LayerCost:
         key = work, setting.weight_bits, setting.accumulator_bits
@@ -336,84 +322,3 @@ def _datapath(work: MacWorkload, setting: Setting) -> tuple[int, int, int]:
         weight = work.second.bits or setting.activation_bits
     activation = work.inputs.bits or setting.activation_bits
     return weight, activation, setting.hardware.mac_width(weight, activation)
-
-
-def _layer_row(rewrite: Rewrite, node: Node, fused: Fused, cost: LayerCost, apart: LayerCost) -> LayerRow:
-    shape = " ".join(shape_text(s) for s in rewrite.graph.output_shapes(node))
-    part = _PARTS.get(type(node.op), "other")
-    folded = fused.folded.get(node.name)
-    return _row(node.name, rewrite.trace[node.name], node.op.kind, part, folded, shape, cost, apart)
-
-
-def _seen_from_origin(row: LayerRow, graph: LayerGraph) -> LayerRow:
-    """A row of a rewritten layer counts with the layer's part; the last has the layer's dense products."""
-    if row.scheme == "dense":
-        return row
-    origin = graph.node(row.origin)
-    work = lower(graph, origin) if row.node == origin.name else None
-    dense = work.nest.dense_macs if isinstance(work, MacWorkload) else 0
-    return replace(row, part=_PARTS.get(type(origin.op), "other"), dense_macs=dense)
-
-
-def _row(
-    name: str,
-    origin: Origin,
-    kind: str,
-    part: str,
-    folded_into: str | None,
-    output_shape: str,
-    cost: LayerCost,
-    apart: LayerCost,
-) -> LayerRow:
-    return LayerRow(
-        node=name,
-        origin=origin.node,
-        scheme=origin.scheme,
-        kind=kind,
-        part=part,
-        phase="forward",
-        folded_into=folded_into,
-        output_shape=output_shape,
-        dense_macs=cost.dense_macs,
-        macs=cost.macs,
-        effective_macs=cost.effective_macs,
-        other_ops=cost.other_ops,
-        weight_bits=cost.weight_bits,
-        side_bits=cost.side_bits,
-        float_macs=cost.float_macs,
-        additions=cost.additions,
-        gathers=cost.gathers,
-        expansion_macs=cost.expansion_macs,
-        load_bits=cost.load_bits,
-        unfused_dram_bits=sum(a.bits for a in apart.accesses if a.level == "dram"),
-        unfused_energy_aj=apart.energy_aj,
-        compulsory_bits=cost.compulsory_bits,
-        dram_bound_bits=cost.dram_bound_bits,
-        cycles=cost.cycles,
-        bound=cost.bound,
-        utilisation=cost.utilisation,
-        mapping=cost.mapping,
-        mappings=cost.mappings,
-        optimal=cost.optimal,
-        gap=cost.gap,
-        searched=", ".join(f"{count} {what.replace('_', ' ')}" for what, count in cost.searched),
-        stall_cycles=cost.stall_cycles,
-    )
-
-
-def _access_rows(node: str, cost: LayerCost) -> list[AccessRow]:
-    return [
-        AccessRow(
-            node=node,
-            level=access.level,
-            tensor=access.tensor,
-            action=access.action,
-            elements=access.elements,
-            bits=access.bits,
-            energy_aj=access.energy_aj,
-            constant=access.constant,
-            expected=access.expected,
-        )
-        for access in cost.accesses
-        if access.elements or access.bits
-    ]
