@@ -81,9 +81,11 @@ class Access:
     level : {"dram", "buffer", "register", "mac", "vector"}
     tensor : {"weights", "inputs", "inputs_2", "outputs", "partial_sums", ""}
     action : {"read", "write", "fill", "update", "drain", "gather"} or, of multipliers,
-        {"compute", "compute_float", "add", "expand"}
+        {"compute", "compute_float", "add", "expand"} or, of DRAM devices, {"activate", "background",
+        "refresh"}
     elements, bits : int
-        Values moved (operations for ``compute``), and bits moved, side information included.
+        Values moved (operations for ``compute``), and bits moved, side information included; of DRAM
+        devices the bits of whole bursts, and rows opened, clocks or refreshes for the actions above.
     energy_aj : int
         Attojoules, rounded up once per row.
     constant : str
