@@ -51,15 +51,21 @@ def runs(chosen: Sequence[IntArray], sizes: Sequence[int]) -> tuple[IntArray, In
     inner = 1
     for positions, size in zip(reversed(chosen), reversed(sizes), strict=True):
         if len(start) == 1 and length[0] == inner:  # all inside is taken: neighbours join
-            cuts = np.flatnonzero(np.diff(positions) != 1) + 1
-            first = np.concatenate([positions[:1], positions[cuts]])
-            ends = np.append(cuts, len(positions))
-            start, length = first * inner, np.diff(ends, prepend=0)[: len(first)] * inner
+            start, length = (ends * inner for ends in _segments(positions))
         else:
             start = (positions[:, None] * inner + start).ravel()
             length = np.tile(length, len(positions))
         inner *= size
     return start, length
+
+
+def _segments(positions: IntArray) -> tuple[IntArray, IntArray]:
+    """First position and length of stretches of neighbours."""
+    if len(positions) and positions[-1] - positions[0] + 1 == len(positions):
+        return positions[:1], np.array([len(positions)])
+    cuts = np.flatnonzero(np.diff(positions) != 1) + 1
+    first = np.concatenate([positions[:1], positions[cuts]])
+    return first, np.diff(np.append(cuts, len(positions)), prepend=0)[: len(first)]
 
 
 def stored_bits(start: IntArray, length: IntArray, width: Fraction | int) -> tuple[IntArray, IntArray]:
