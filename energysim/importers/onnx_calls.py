@@ -11,6 +11,14 @@ from energysim.importers.onnx_values import Constant
 
 __all__ = ["Call"]
 
+#: Whole numbers that say yes or no. Programs disagree about what another number than 0 and 1 means.
+_FLAGS = frozenset(
+    (
+        *("allowzero", "antialias", "ceil_mode", "count_include_pad", "exclude_outside", "fmod", "keepdims"),
+        *("largest", "noop_with_empty_axes", "sorted", "training_mode", "transA", "transB"),
+    )
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Call:
@@ -53,7 +61,10 @@ class Call:
 
     def integer(self, name: str, default: int | None = None) -> int:
         """Return a whole number; raise ModelError if it is none, or missing without a default."""
-        return int(self._typed(name, default, int, "a whole number"))
+        value = int(self._typed(name, default, int, "a whole number"))
+        if name in _FLAGS and value not in (0, 1):
+            raise ModelError(f"attribute {name!r} must be 0 or 1, not {value}")
+        return value
 
     def real(self, name: str, default: float | None = None) -> float:
         """Return a number."""

@@ -193,6 +193,8 @@ def test_an_empty_graph() -> None:
         (one("Gather", np.array([9]), axis=1), "indices outside axis 1"),
         (one("Slice", np.array([0]), np.array([1]), np.array([0]), np.array([0])), "of a slice do not fit"),
         (one("Flatten", axis=9), "axis 9 of a tensor of 4 dimensions"),
+        (one("AveragePool", kernel_shape=[2, 2], ceil_mode=7), "'ceil_mode' must be 0 or 1, not 7"),
+        (one("TopK", np.array([2]), largest=2), "'largest' must be 0 or 1, not 2"),
     ],
 )
 def test_nodes_that_do_not_fit(data: bytes, message: str) -> None:
