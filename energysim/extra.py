@@ -114,7 +114,7 @@ class Extra:
         Raises
         ------
         SchemeError
-            If both state one differently; names the node.
+            If both state one differently, or what one states contradicts the other; names the node.
         """
         found = {}
         for entry in fields(Extra):
@@ -122,6 +122,12 @@ class Extra:
             if one != entry.default and two not in (entry.default, one):
                 raise SchemeError(f"layer {node!r}: its {entry.name} is stated twice, {one} and {two}")
             found[entry.name] = one if two == entry.default else two
+        for one, two in ((self, other), (other, self)):
+            if one.generated is not None and two.weight_bits is not None and one.weight_bits is None:
+                raise SchemeError(
+                    f"layer {node!r}: one scheme makes its weights from fewer values, another stores them in "
+                    f"{two.weight_bits} bits"
+                )
         return Extra(**found)
 
 

@@ -100,6 +100,9 @@ class WeightSet:
 def rewritten_weights(graph: LayerGraph, rewrite: Rewrite, seed: int) -> dict[str, FloatArray]:
     """Return random weights of a rewritten network; those of E2 follow from random dense ones."""
     drawn = tied_weights(rewrite, random_weights(rewrite.graph, seed))
+    if len(rewrite.steps) > 1:  # parts of a layer that has no dense weights may obey rules all the same
+        settled = settled_weights(rewrite, drawn)
+        drawn = {name: array.astype(np.float32) for name, array in settled.items()}
     wanted = {name for name, origin in rewrite.trace.items() if origin.exactness == "E2"}
     if not wanted:
         return drawn

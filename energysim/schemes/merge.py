@@ -30,6 +30,7 @@ def merged(first: Rewrite, second: Rewrite) -> Rewrite:
         If both state the same quantity of a node, or a shared table, differently.
     """
     trace = {name: _joined(first, origin) for name, origin in second.trace.items()}
+    trace = _as_exact_as_its_parts(trace, bool(first.kept or second.kept))
     extras = {name: extra for name, extra in first.extras.items() if name in trace}
     for name, extra in second.extras.items():
         extras[name] = extras.get(name, Extra()).with_more(name, extra)
@@ -64,6 +65,23 @@ def _joined(first: Rewrite, later: Origin) -> Origin:
         return replace(later, node=earlier.node)
     exactness = max(earlier.exactness, later.exactness)
     return Origin(earlier.node, f"{earlier.scheme}+{later.scheme}", exactness)
+
+
+def _as_exact_as_its_parts(trace: dict[str, Origin], together: bool) -> dict[str, Origin]:
+    """A layer is as exact as the least exact of its nodes; so are all if they lost channels together."""
+    worst: dict[str, str] = {}
+    for origin in trace.values():
+        if origin.scheme != "dense":
+            name = "" if together else origin.node
+            worst[name] = max(worst.get(name, "E1"), origin.exactness)
+    if together and worst.get("") in ("E1", "E2"):
+        return trace
+    return {
+        name: origin
+        if origin.scheme == "dense"
+        else replace(origin, exactness=worst["" if together else origin.node])
+        for name, origin in trace.items()
+    }
 
 
 def _tables(tables: Iterable[Table]) -> tuple[Table, ...]:
@@ -125,7 +143,8 @@ def derived_weights(
     rewrite : Rewrite
     weights : mapping of str to array
     strict : bool
-        Whether a layer without a rule is an error; else its weights are left out.
+        Whether a layer without a rule is an error; else its weights are left out, and so are those of
+        layers that equal no dense one.
 
     Raises
     ------
@@ -133,6 +152,7 @@ def derived_weights(
         If some layer has no rule for them.
     """
     found = dict(weights)
+    apart = {name for name, origin in rewrite.trace.items() if origin.exactness not in ("E1", "E2")}
     for step in rewrite.steps:
         for recipe in step:
             if recipe.derive is None and strict:
@@ -142,7 +162,9 @@ def derived_weights(
                 )
             old = [name for name in found if name.rpartition(".")[0] == recipe.node]
             own = {name[len(recipe.node) + 1 :]: found.pop(name) for name in old}
-            made = {} if recipe.derive is None or not own else recipe.derive(own)
+            if recipe.derive is None or not own or (not strict and recipe.node in apart):
+                continue
+            made = recipe.derive(own)
             found.update((f"{recipe.node}.{key}", array) for key, array in made.items())
     return found
 

@@ -170,13 +170,20 @@ def _problems(off: Differences, tolerance: float) -> list[str]:
 def _table_problems(
     rewrite: Rewrite, node: str, written: Mapping[str, int], width: Callable[[str], int]
 ) -> list[str]:
-    """Whether the tables of a block take the bits that its parts claim."""
-    recipes = [recipe for step in rewrite.steps for recipe in step if recipe.node == node]
-    if not recipes:
+    """Whether the tables of a block take the bits that its parts claim.
+
+    Parts may have been rewritten again by a further scheme: they are told with the block they are part of.
+    """
+    recipes = [recipe for step in rewrite.steps for recipe in step]
+    if any(node in recipe.parts and node != recipe.node for recipe in recipes):
         return []
-    parts = dict.fromkeys(part for recipe in recipes for part in recipe.parts)
-    claimed = sum(claimed_bits(rewrite, part, width(node)) for part in parts)
-    found = written.get(node, 0)
+    inside: set[str] = set()
+    more = {part for recipe in recipes if recipe.node == node for part in recipe.parts}
+    while not more <= inside:
+        inside |= more
+        more = {part for recipe in recipes if recipe.node in inside for part in recipe.parts}
+    claimed = sum(claimed_bits(rewrite, part, width(node)) for part in sorted(inside))
+    found = sum(written.get(name, 0) for name in inside)
     return [] if claimed == found else [f"its tables take {found} bits, the estimate stores {claimed}"]
 
 

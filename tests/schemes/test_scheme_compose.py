@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 
+import numpy
 import pytest
 from schemes_family import LAYER, net
 
 from energysim.errors import SchemeError, UsageError
 from energysim.graph import Conv2d
+from energysim.inference import random_weights
 from energysim.report import Report
 from energysim.report.comparison import render
-from energysim.schemes import Composed, parse_scheme, parse_schemes
+from energysim.schemes import SCHEMES, Composed, kind_of, parse_scheme, parse_schemes
 from energysim.schemes.family import expanded
 from energysim.validate import validate
 from energysim.walker import estimate
@@ -118,3 +120,43 @@ def test_strict_names_the_layer():
     assert estimate(GRAPH, "l*=shift", strict=True).schemes == ("dense", "l*=shift")
     with pytest.raises(SchemeError, match=r"layer 'fc': .* leaves it as it is: linear layer"):
         estimate(GRAPH, "fc=shift", strict=True)
+
+
+FIRST = [name for name in sorted(SCHEMES.builtin) if kind_of(name).family]
+
+
+def pairs() -> list[str]:
+    """All pairs of schemes, the first member of each family, that do not contradict each other."""
+    found = []
+    for one in FIRST:
+        for two in FIRST:
+            text = "+".join(kind_of(name).family[0] for name in (one, two))
+            try:
+                parse_scheme(text)
+            except SchemeError:
+                continue
+            found.append(text)
+    return found
+
+
+@pytest.mark.parametrize("text", [pair for pair in pairs() if "+" in pair])
+def test_any_two_together_run_as_they_are_costed(text):
+    """Or say in one line, with the layer's name, why they cannot."""
+    graph = net(32, 32, size=(6, 5))
+    try:
+        found = validate(graph, text, inputs=1)
+    except SchemeError as error:
+        assert text in ("penni:d=5,density=0.1+freq:rate=0.1", "penni:d=5,density=0.1+ternary"), error
+        assert str(error).startswith("layer 'layer")
+        return
+    assert found.passed, found.problems
+
+
+def test_a_scheme_that_looks_at_weights_gets_them_in_validate(tmp_path):
+    """By magnitude: what is kept is the largest of the weights that are run."""
+    weights = random_weights(GRAPH, 3)
+    numpy.savez(tmp_path / "weights.npz", **weights)
+    found = validate(GRAPH, "unstructured:density=1/4,by=magnitude", weights=(str(tmp_path / "weights.npz"),))
+    assert found.passed, found.problems
+    with pytest.raises(UsageError, match="without weights: give --weights FILE"):
+        validate("resnet18-cifar10", "nm:2:4,by=magnitude")
