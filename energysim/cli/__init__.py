@@ -33,6 +33,7 @@ _COMMANDS = {
     "inspect": "Find the structure that is really in a network's weights: periodic, N:M, block, channel.",
     "list": "List models, hardware, schemes, formats, cost models or rules.",
     "profile": "Run real inputs and record the zeros of every tensor, for estimate --activations.",
+    "reproduce": "Compute published numbers anew and print them beside ours, with the error.",
     "schema": "Print the JSON schema of a data file, for editors.",
     "show": "Show a model's layers, a hardware's constants, or a scheme's patterns.",
     "validate": "Run a network in its compact form and check it against dense and the estimate.",
