@@ -201,7 +201,7 @@ def test_mistakes(text, message):
         parse_schemes(text)
     assert message in str(caught.value)
     assert len(str(caught.value)) < 400
-    assert type(caught.value) in (SchemeError, UnknownNameError)
+    assert isinstance(caught.value, SchemeError | UnknownNameError)
 
 
 @pytest.mark.parametrize("given", [5, None, b"dense", [None], [["dense"]], object()])
