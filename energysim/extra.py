@@ -120,6 +120,9 @@ class Extra:
         for entry in fields(Extra):
             one, two = getattr(self, entry.name), getattr(other, entry.name)
             if one != entry.default and two not in (entry.default, one):
+                if isinstance(one, Generated) and isinstance(two, Generated):
+                    made = f"each make its weights from fewer values, {one.values} and {two.values}"
+                    raise SchemeError(f"layer {node!r}: two schemes {made}")
                 raise SchemeError(f"layer {node!r}: its {entry.name} is stated twice, {one} and {two}")
             found[entry.name] = one if two == entry.default else two
         for one, two in ((self, other), (other, self)):

@@ -63,4 +63,5 @@ def why_nothing(reasons: Iterable[str]) -> str:
     counts = Counter(reasons)
     told = ", ".join(f"{count} x {reason}" for reason, count in counts.most_common(3))
     more = len(counts) - 3
-    return f"no layer it can change: {told}{f' and {more} other reasons' if more > 0 else ''}"
+    others = f" and {more} other reason{'s' if more > 1 else ''}" if more > 0 else ""
+    return f"no layer it can change: {told}{others}"

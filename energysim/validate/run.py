@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from energysim.data import Data, load_data
-from energysim.errors import EnergysimError, UsageError
+from energysim.errors import EnergysimError, SchemeError, UsageError, WeightsError
 from energysim.graph import BlockFloat, LayerGraph
 from energysim.graph.shapes import text as shape_text
 from energysim.hardware import Hardware, load_hardware
@@ -24,7 +24,7 @@ from energysim.validate.expected import estimated, expected
 from energysim.validate.layers import Encoder, layer_checks, support_problems
 from energysim.validate.result import LayerCheck, SchemeCheck, Setup, Validation
 from energysim.validate.trials import trial
-from energysim.weight_sets import WeightSet, loaded, weight_sets
+from energysim.weight_sets import RANDOM, WeightSet, loaded, weight_sets
 from energysim.widths import Bits, read_bits, read_widths
 from energysim.zoo import load_model
 
@@ -123,16 +123,14 @@ def validate(
         raise UsageError("bits: validate takes widths for all layers together, such as w=8,a=8,acc=32")
     widths = read_widths(bits, (spec.weight_bits, spec.activation_bits, spec.accumulator_bits))
     (dense,) = parse_schemes("dense")
-    chosen = [dense, *(s for s in _applying(graph, sparsity, tell) if s != dense)]
+    applying, optional = _applying(graph, sparsity, tell)
     images = (
         data if isinstance(data, Data) else load_data(data, graph, inputs, seed=seed, normalise=normalise)
     )
     name = None if isinstance(model, LayerGraph) else str(model)
     # A scheme that looks at weights makes its own from those of the dense network.
-    sets = [
-        weight_sets(weights, name, "dense" if wants_weights(scheme) else str(scheme), seed)
-        for scheme in chosen
-    ]
+    by_scheme = _sets(weights, name, [dense, *(s for s in applying if s != dense)], seed, optional, tell)
+    chosen, sets = list(by_scheme), list(by_scheme.values())
     if any(map(wants_weights, chosen)):
         arrays, _ = weights_of(graph, model, weights[0] if weights else None)
         chosen = [with_weights(scheme, arrays, lambda layer: widths[0]) for scheme in chosen]
@@ -145,19 +143,27 @@ def validate(
     report = estimated(graph, whole, spec, bits, format_weights) if dense in whole else None
     encoder = Encoder(spec, widths[0], format_weights, stated="w" not in dict(given.base))
     job = _Job(graph, images, report, encoder, mode, path, winograd, bound)
-    checks = tuple(
-        SchemeCheck(str(scheme), (), (), 0, 0, 0, 0, problems=problems or broken[0])
-        if problems or report is None
-        else job.check(scheme, rewrite, own, tell, step)
-        for scheme, rewrite, problems, own in zip(chosen, rewrites, broken, sets, strict=True)
-    )
+    checks: list[SchemeCheck] = []
+    used: list[tuple[WeightSet, ...]] = []
+    for scheme, rewrite, problems, own in zip(chosen, rewrites, broken, sets, strict=True):
+        try:
+            checks.append(
+                SchemeCheck(str(scheme), (), (), 0, 0, 0, 0, problems=problems or broken[0])
+                if problems or report is None
+                else job.check(scheme, rewrite, own, tell, step)
+            )
+            used.append(own)
+        except (SchemeError, WeightsError) as error:
+            if scheme not in optional:
+                raise
+            _skip(str(scheme), str(error), tell)
     setup = Setup(
         graph.name,
         shape_text(graph.tensors[graph.inputs[0]].shape[1:]),
         images.count,
         images.source,
         images.normalisation,
-        _weights(sets),
+        _weights(used),
         seed,
         mode,
         path,
@@ -168,13 +174,13 @@ def validate(
         spec.digest,
         ",".join(f"{key}={value}" for key, value in zip(("w", "a", "acc"), widths, strict=True)),
     )
-    return Validation(setup, checks)
+    return Validation(setup, tuple(checks))
 
 
 def _applying(
     graph: LayerGraph, sparsity: str | Scheme | Iterable[str | Scheme], tell: Tell | None
-) -> list[Scheme]:
-    """The schemes asked for, and of those that ``all`` stands for the ones that change a layer."""
+) -> tuple[list[Scheme], frozenset[Scheme]]:
+    """The schemes asked for, and of those that ``all`` stands for the ones that change a layer; and these."""
     schemes, optional, skipped = expanded(parse_schemes(sparsity))
     found, left_out = [], dict(skipped)
     for scheme in schemes:
@@ -189,8 +195,38 @@ def _applying(
                 continue
         found.append(scheme)
     for name, reason in left_out.items():
-        if tell is not None:
-            tell(f"skipped: {name}: {reason}")
+        _skip(name, reason, tell)
+    return found, optional
+
+
+def _skip(scheme: str, reason: str, tell: Tell | None) -> None:
+    if tell is not None:
+        tell(f"skipped: {scheme}: {reason}")
+
+
+def _sets(
+    weights: Sequence[str | Path],
+    model: str | None,
+    schemes: Iterable[Scheme],
+    seed: int,
+    optional: Collection[Scheme],
+    tell: Tell | None,
+) -> dict[Scheme, tuple[WeightSet, ...]]:
+    """The weights of each scheme; those that only ``all`` asked for do with random ones if none come with
+    the model, and are skipped if those that are given are not theirs.
+    """
+    found: dict[Scheme, tuple[WeightSet, ...]] = {}
+    for scheme in schemes:
+        wanted = "dense" if wants_weights(scheme) else str(scheme)
+        try:
+            found[scheme] = weight_sets(weights, model, wanted, seed)
+        except WeightsError as error:
+            if scheme not in optional:
+                raise
+            if weights:
+                _skip(str(scheme), str(error), tell)
+            else:
+                found[scheme] = weight_sets([RANDOM], model, wanted, seed)
     return found
 
 

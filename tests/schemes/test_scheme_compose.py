@@ -160,3 +160,10 @@ def test_a_scheme_that_looks_at_weights_gets_them_in_validate(tmp_path):
     assert found.passed, found.problems
     with pytest.raises(UsageError, match="without weights: give --weights FILE"):
         validate("resnet18-cifar10", "nm:2:4,by=magnitude")
+
+
+def test_weights_made_twice_are_told():
+    with pytest.raises(SchemeError) as caught:
+        parse_scheme("layer=penni:d=2,density=0.5+freq:rate=0.1").apply(GRAPH)
+    text = "layer 'layer.basis': two schemes each make its weights from fewer values, 18 and "
+    assert str(caught.value).startswith(text)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from energysim.data import Data
-from energysim.errors import EnergysimError, UsageError
+from energysim.errors import EnergysimError, SchemeError, UsageError, WeightsError
 from energysim.graph import GraphBuilder, LayerGraph
 from energysim.inference import random_weights, save_weights
 from energysim.validate import Validation, validate
@@ -203,3 +203,36 @@ def test_progress_ends_where_it_should() -> None:
     assert told[0][0] == "dense first"
     assert all(0 <= done <= total for _, done, total in told)
     assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
+
+
+def test_the_whole_family_runs_on_weights_that_come_with_a_model() -> None:
+    """No member of ``all`` needs weights of its own; asked for by name it still does."""
+    told: list[str] = []
+    found = validate("digits_cnn", "all", inputs=1, mode="int16", tell=told.append)
+    assert found.passed
+    labels = {check.scheme: check.trials[0].weights for check in found.schemes}
+    assert labels["psconv:PSD4_P8"].startswith("file 'psconv_PSD4_P8.npz'")
+    assert labels["nm:2:4"].startswith("random weights")
+    assert "shift" not in labels
+    assert any(line.startswith("skipped: shift: ") and line.endswith("not in int16") for line in told)
+    with pytest.raises(WeightsError, match="holds no weights of nm:2:4"):
+        validate("digits_cnn", "nm:2:4", inputs=1)
+    with pytest.raises(SchemeError, match=r"layer .features\.conv2. is rewritten: it is checked"):
+        validate("digits_cnn", "shift", inputs=1, mode="int16", weights=["random"])
+
+
+def test_members_of_all_without_weights_in_a_folder_are_skipped(tmp_path: Path) -> None:
+    save_weights(tmp_path / "dense.npz", random_weights(small(), 0))
+    told: list[str] = []
+    found = validate(small(), "all", weights=[tmp_path], inputs=1, tell=told.append)
+    assert [check.scheme for check in found.schemes] == ["dense"]
+    assert any("skipped: unstructured:density=0.5: folder" in line for line in told)
+
+
+def test_few_winners_of_many_values_are_meant() -> None:
+    b = GraphBuilder("winners", input=(3, 4, 4))
+    x = b.relu(b.conv(b.input, 400, 3, padding=1, name="wide"), name="relu")
+    graph = b.build(b.conv(x, 5, 1, name="last"))
+    found = validate(graph, "kwta:k=2", inputs=2)
+    assert found.passed, found.problems
+    assert any(row.kind == "KWinners" for row in found.schemes[1].layers)
