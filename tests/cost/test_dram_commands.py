@@ -23,7 +23,8 @@ from energysim.hardware.dram_system import DramSystem
 from energysim.mapping import Rules, Tiling
 from energysim.windows import Axis
 from energysim.workload import MacWorkload, Operand, StreamWorkload
-from tests.cost.small import conv, hardware, pj, rows, setting
+
+from .small import conv, hardware, pj, rows, setting
 
 # 1 V; bursts of 4 bytes in 2 clocks of 1 ns, rows of 16 bytes, 2 banks. Activation and precharge
 # 26 * 4 - 1 * 3 - 1 * 1 = 100 pJ; read (11 - 1) * 2 = 20, write (16 - 1) * 2 = 30 pJ; standby 1 pJ per

@@ -19,7 +19,8 @@ from energysim.mapping.dram_transfer import DramSizes
 from energysim.mapping.row_buffers import RowBuffers, spanned, spans
 from energysim.windows import Axis
 from energysim.workload import LoopNest
-from tests.cost.dram_replay import Banks, replay
+
+from .dram_replay import Banks, replay
 
 STREAMS = ("right read", "inputs read", "outputs write", "sums write", "sums read")
 

@@ -16,7 +16,8 @@ from energysim.hardware.dram_files import device_names, load_device
 from energysim.hardware.dram_system import DeviceDram, DramSystem
 from energysim.mapping.row_buffers import RowBuffers
 from energysim.resources import data_folder
-from tests.hardware.base import BASE, messages, written
+
+from .base import BASE, messages, written
 
 # Per device, derived from the currents and timings of umd-memsys/DRAMsim3@2981759: burst read, burst
 # write, activate and precharge [pJ]; read from an open row, read of one burst per row [pJ/bit].
