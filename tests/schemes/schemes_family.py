@@ -8,12 +8,15 @@ from fractions import Fraction
 import numpy as np
 
 from energysim.graph import GraphBuilder, LayerGraph
+from energysim.hardware import load_hardware
 from energysim.report import Report
 from energysim.schemes import SCHEMES, Scheme, kind_of, parse_scheme
 from energysim.walker import estimate
 
 #: The layer under test in every network here.
 LAYER = "layer"
+#: Read once: reading a specification takes longer than estimating a small network.
+EDGE = load_hardware("edge45")
 
 
 def members() -> list[str]:
@@ -130,7 +133,7 @@ def unit(
     parsed = parse_scheme(scheme)
     only = parsed.apply(graph, [LAYER])
     assert LAYER in only.changed or str(parsed) == "dense", f"{scheme} leaves the layer: {only.left}"
-    run = estimate(graph, parsed if everywhere else f"{LAYER}={parsed}", bits=bits).runs[-1]
+    run = estimate(graph, parsed if everywhere else f"{LAYER}={parsed}", EDGE, bits=bits).runs[-1]
     rows = [row for row in run.layers if row.origin == LAYER]
     shared = sum(row.weight_bits for row in run.layers if row.kind == "Table")
     return Unit(
@@ -152,13 +155,13 @@ def stored_bits(report: Report, scheme: str) -> int:
 
 def never_more(schemes: list[str], graph: LayerGraph) -> None:
     """Assert that each of these stores no more than the one before: from least to most compression."""
-    report = estimate(graph, schemes)
+    report = estimate(graph, schemes, EDGE)
     sizes = [stored_bits(report, scheme) for scheme in schemes]
     assert sizes == sorted(sizes, reverse=True), dict(zip(schemes, sizes, strict=True))
 
 
 def same_cost(scheme: str, graph: LayerGraph) -> None:
     """Assert that a scheme at its identity setting costs exactly what the dense network costs."""
-    report = estimate(graph, scheme)
+    report = estimate(graph, scheme, EDGE)
     dense, found = report.totals("dense"), report.totals(report.schemes[-1])
     assert found == dense, (found, dense)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from schemes_family import LAYER, NETS, members, net, random_net
+from schemes_family import EDGE, LAYER, NETS, members, net, random_net
 
 from energysim.errors import SchemeError
 from energysim.graph import Conv2d, LayerGraph, Linear
@@ -44,11 +44,22 @@ def test_some_of_the_networks_are_changed(member):
 
 
 @each_member
-@pytest.mark.parametrize("path", ["compact", "fast"])
-def test_runs_as_it_is_costed_and_stored(member, path):
-    """Outputs against the dense equivalent, executed multiply-adds and encoded bits against the estimate."""
-    for graph, _ in changed_nets(member):
-        found = validate(graph, member, inputs=2, path=path)
+@pytest.mark.parametrize(
+    ("path", "first", "step"),
+    [
+        ("compact", 0, 2),
+        ("fast", 1, 4),
+        pytest.param("compact", 1, 2, marks=pytest.mark.slow),
+        pytest.param("fast", 0, 1, marks=pytest.mark.slow),
+    ],
+)
+def test_runs_as_it_is_costed_and_stored(member, path, first, step):
+    """Outputs against the dense equivalent, executed multiply-adds and encoded bits against the estimate.
+
+    On every so many of the networks; on all of them in the slow tests.
+    """
+    for graph, _ in changed_nets(member)[first::step]:
+        found = validate(graph, member, EDGE, inputs=2, path=path)
         assert found.passed, (graph.name, found.problems)
 
 
@@ -199,8 +210,8 @@ def test_structural_schemes_twice_are_once(member):
 
 @each_member
 def test_fused_never_costs_more_than_unfused(member):
-    for graph, _ in changed_nets(member):
-        report = estimate(graph, member)
+    for graph, _ in changed_nets(member)[::3]:
+        report = estimate(graph, member, EDGE)
         sums, dense = report.totals(), report.totals("dense")
         assert sums.total_energy_aj <= sums.unfused_energy_aj
         assert sums.total_dram_bits <= sums.unfused_dram_bits
@@ -208,7 +219,7 @@ def test_fused_never_costs_more_than_unfused(member):
             dense.unfused_energy_aj,
             dense.unfused_dram_bits,
         )
-        apart = estimate(graph, member, fusion="split").totals()
+        apart = estimate(graph, member, EDGE, fusion="split").totals()
         assert (apart.total_energy_aj, apart.total_dram_bits) == (
             sums.unfused_energy_aj,
             sums.unfused_dram_bits,
@@ -217,9 +228,9 @@ def test_fused_never_costs_more_than_unfused(member):
 
 @each_member
 def test_twice_the_images_twice_the_work(member):
-    for graph, _ in changed_nets(member)[:3]:
-        one = estimate(graph, member).totals()
-        two = estimate(graph, member, batch=2).totals()
+    for graph, _ in changed_nets(member)[:2]:
+        one = estimate(graph, member, EDGE).totals()
+        two = estimate(graph, member, EDGE, batch=2).totals()
         for quantity in ("macs", "float_macs", "additions", "gathers", "other_ops", "dense_macs"):
             assert getattr(two, quantity) == 2 * getattr(one, quantity), quantity
         assert two.stored_weight_bits == one.stored_weight_bits

@@ -6,7 +6,7 @@ import json
 
 import numpy
 import pytest
-from schemes_family import LAYER, net
+from schemes_family import EDGE, LAYER, net
 
 from energysim.errors import SchemeError, UsageError
 from energysim.graph import Conv2d
@@ -144,7 +144,7 @@ def test_any_two_together_run_as_they_are_costed(text):
     """Or say in one line, with the layer's name, why they cannot."""
     graph = net(32, 32, size=(6, 5))
     try:
-        found = validate(graph, text, inputs=1)
+        found = validate(graph, text, EDGE, inputs=1)
     except SchemeError as error:
         assert text in ("penni:d=5,density=0.1+freq:rate=0.1", "penni:d=5,density=0.1+ternary"), error
         assert str(error).startswith("layer 'layer")
