@@ -127,13 +127,18 @@ def layer_checks(
         return encode.width(rewrite.graph, node)
 
     written = written_bits(rewrite, weights, width)
+    few: set[str] = set()  # tensors of winners
     for node in rewrite.graph:
         off = outcome.tensors.get(node.name)  # of a block, the reference knows the last node only
         # A gate inside a block may be closed for a few images: what the block writes is what must vary.
         inside = rewrite.trace[node.name].node != node.name
-        # So may all but a few values be 0 where winners are taken: that is what is asked for.
-        few = isinstance(node.op, KWinners | MapWinners) and off is not None and off.zeros < off.elements
-        meaningless = None if off is None or ((inside or few) and off.finite) else off.meaningless
+        # So may all but a few values be 0 of winners, and of what passes them on: that is what is asked for.
+        if isinstance(node.op, KWinners | MapWinners) or (
+            node.op.category != "mac" and node.inputs and few.issuperset(node.inputs)
+        ):
+            few.update(node.outputs)
+        meant = off is not None and node.name in few and off.zeros < off.elements
+        meaningless = None if off is None or ((inside or meant) and off.finite) else off.meaningless
         problems = [] if meaningless is None else [meaningless]
         ends_block = off is not None and rewrite.trace[node.name].scheme != "dense"
         if node.op.category != "mac" and not problems and not ends_block:

@@ -109,7 +109,8 @@ class SchemeCheck:
         What disagrees besides layers and trials.
     allowed : float
         What the network's outputs may be off, over the reference's standard deviation. More than usual
-        where activations are rounded to steps: an error of rounding may move a value by a step.
+        where activations are rounded to steps (an error of rounding may move a value by a step), and where
+        every layer agrees and the reference itself moves as much if its inputs change in the last bit.
     """
 
     scheme: str

@@ -140,8 +140,8 @@ def _notes(found: Validation) -> Iterator[str]:
             yield f"{scheme.scheme} leaves every layer dense: nothing sparse was run."
         if scheme.allowed > found.setup.network_tolerance:
             yield (
-                f"{scheme.scheme}: activations are rounded to steps, an error of rounding may move one by a "
-                f"step: the network's outputs within {scheme.allowed:g}."
+                f"{scheme.scheme}: an error of rounding grows (activations in steps, or a network that makes "
+                f"much of the last bit of its inputs): its outputs within {scheme.allowed:.2g}."
             )
         if scheme.transforms:
             yield f"{scheme.scheme}: on a transform path, MACs not counted: {', '.join(scheme.transforms)}."

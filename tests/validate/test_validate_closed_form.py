@@ -232,7 +232,7 @@ def test_members_of_all_without_weights_in_a_folder_are_skipped(tmp_path: Path) 
 def test_few_winners_of_many_values_are_meant() -> None:
     b = GraphBuilder("winners", input=(3, 4, 4))
     x = b.relu(b.conv(b.input, 400, 3, padding=1, name="wide"), name="relu")
-    graph = b.build(b.conv(x, 5, 1, name="last"))
+    graph = b.build(b.linear(b.flatten(x), 5, name="last"))
     found = validate(graph, "kwta:k=2", inputs=2)
     assert found.passed, found.problems
     assert any(row.kind == "KWinners" for row in found.schemes[1].layers)
