@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 from html import escape
-from itertools import cycle
 from typing import TYPE_CHECKING
 
+from energysim.report.colours import colours
 from energysim.report.scales import ATTO, joules
 from energysim.report.totals import LEVELS, own_levels
 from energysim.units import engineering
@@ -14,25 +14,7 @@ from energysim.units import engineering
 if TYPE_CHECKING:
     from energysim.report.report import Report
 
-__all__ = ["COLOURS", "summary"]
-
-#: One colour per level, everywhere (Okabe and Ito, 2008: distinguishable with colour-blindness).
-COLOURS = {
-    "mac": "#E69F00",
-    "register": "#56B4E9",
-    "buffer": "#009E73",
-    "dram": "#0072B2",
-    "vector": "#CC79A7",
-}
-
-
-#: Of levels that only one piece of hardware has, in turn.
-_OTHERS = ("#D55E00", "#F0E442", "#999999", "#000000")
-
-
-def _coloured(levels: list[str]) -> list[tuple[str, str]]:
-    others = [level for level in levels if level not in COLOURS]
-    return [*COLOURS.items(), *zip(others, cycle(_OTHERS), strict=False)]
+__all__ = ["summary"]
 
 
 def summary(report: Report) -> str:
@@ -69,6 +51,6 @@ def _bar(energy_aj: dict[str, int], largest: int, levels: list[str]) -> str:
     pieces = "".join(
         f'<span title="{level}" style="display:inline-block;height:0.9em;'
         f'width:{shares.get(level, 0.0):.2f}%;background:{colour}"></span>'
-        for level, colour in _coloured(levels)
+        for level, colour in colours(levels).items()
     )
     return f'<div style="width:16em;text-align:left;white-space:nowrap;font-size:1em">{pieces}</div>'
