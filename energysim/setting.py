@@ -109,7 +109,7 @@ def setup_of(
     """Return all that the numbers of an estimate depend on, in words for its report."""
     spec = setting.hardware
     formats = (("weights", setting.weight_format), ("activations", setting.activation_format))
-    constants = list(zip(describe_constants(spec), (c.unit for c in spec.constants), strict=True))
+    constants = describe_constants(spec)
     return Setup(
         model=graph.name,
         input=shape_text(graph.tensors[graph.inputs[0]].shape[1:]),
@@ -128,10 +128,8 @@ def setup_of(
         rules=_shown_rules(setting),
         activations=_described(zeros, graph, fusion),
         formats=", ".join(f"{what} {name}" for what, name in formats if name),
-        constants=tuple(
-            ConstantUse(row.path, row.value, row.kind, row.source) for row, unit in constants if unit == "pJ"
-        ),
-        assumed=tuple(f"{row.path} = {row.value}" for row, _ in constants if row.kind == "assumed"),
+        constants=tuple(ConstantUse(row.path, row.value, row.kind, row.source) for row in constants),
+        assumed=tuple(f"{row.path} = {row.value}" for row in constants if row.kind == "assumed"),
     )
 
 

@@ -141,7 +141,7 @@ class Run:
 
 @dataclass(frozen=True)
 class ConstantUse:
-    """An energy constant the report rests on."""
+    """A constant of the hardware; accesses name those of their energies by path."""
 
     path: str
     value: str

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from energysim.errors import UsageError
+from energysim.hardware import load_hardware
 from energysim.report import PARTS, Report, Totals, totals
 from energysim.report.totals import grouped
 from energysim.walker import estimate
@@ -74,7 +75,7 @@ def test_figures_per_image(triple: Report) -> None:
 
 def test_share_of_the_energy_that_rests_on_assumed_constants(pair: Report) -> None:
     """Of edge45's energies only that of a DRAM write is assumed."""
-    kinds = {use.path: use.kind for use in pair.setup.constants}
+    kinds = {use.path: use.kind for use in pair.setup.constants if use.value.endswith(" pJ")}
     assert [path for path, kind in kinds.items() if kind == "assumed"] == ["levels.dram.write"]
     rows = pair.run().accesses
     resting = sum(a.energy_aj for a in rows if a.level == "dram" and a.action == "write")
@@ -82,8 +83,16 @@ def test_share_of_the_energy_that_rests_on_assumed_constants(pair: Report) -> No
 
 
 def test_every_energy_has_a_constant(pair: Report) -> None:
-    known = {use.path for use in pair.setup.constants}
+    known = {use.path for use in pair.setup.constants if use.value.endswith(" pJ")}
     assert {a.constant for run in pair.runs for a in run.accesses} <= known
+
+
+def test_every_constant_of_the_hardware_is_told(pair: Report) -> None:
+    told = {use.path: use.value for use in pair.setup.constants}
+    assert set(told) == {constant.path for constant in load_hardware("edge45").constants}
+    assert (told["clock"], told["levels.buffer.capacity"]) == ("200 MHz", "512 KiB")
+    assumed = {f"{use.path} = {use.value}" for use in pair.setup.constants if use.kind == "assumed"}
+    assert set(pair.setup.assumed) == assumed
 
 
 def test_reports_survive_pickling(pair: Report) -> None:
