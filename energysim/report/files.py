@@ -7,7 +7,7 @@ from pathlib import Path
 
 from energysim.errors import UsageError
 
-__all__ = ["form_of", "write_text"]
+__all__ = ["form_of", "write_bytes", "write_text"]
 
 _SUFFIXES = {".csv": "csv", ".json": "json", ".md": "markdown", ".txt": "table"}
 
@@ -30,7 +30,11 @@ def write_text(path: Path, text: str) -> None:
     UsageError
         If it cannot be written; nothing is left behind.
     """
-    data = text.encode("utf-8", "backslashreplace")
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file as :func:`write_text` does."""
     try:
         target = path.resolve()
         if target.exists() and not (target.is_file() or target.is_dir()):
