@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from energysim.errors import SpecError, near_miss
-from energysim.hardware.build import Builder, Given
+from energysim.hardware.builder import Builder, Given
 from energysim.hardware.core import Array, Hardware, MemoryLevel, Partitions, RegisterAccesses, ZeroHandling
 from energysim.hardware.dataflows import DATAFLOWS, Dataflow
 from energysim.hardware.hierarchy import (

@@ -10,7 +10,7 @@ from pydantic_core import SchemaValidator, ValidationError
 from pydantic_core import core_schema as s
 
 from energysim.errors import SpecError, UnknownNameError
-from energysim.hardware.build import citation
+from energysim.hardware.builder import citation
 from energysim.hardware.dram_device import DramDevice
 from energysim.hardware.file_text import file_text
 from energysim.hardware.problems import problems_of
