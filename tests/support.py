@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -44,3 +45,8 @@ def counted(run: Run, operations: bool = True) -> list[tuple[object, ...]]:
             stored = (row.weight_bits, row.side_bits, row.compulsory_bits, row.cycles, row.mapping)
             found.append((row.part, row.output_shape, *macs, *stored, *own))
     return found
+
+
+def heed_interrupts() -> None:
+    """Before a child starts: what runs in the background of a script is started deaf to Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

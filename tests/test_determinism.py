@@ -56,15 +56,19 @@ def features() -> str:
     return " ".join(name for name in __cpu_dispatch__ if __cpu_features__.get(name))
 
 
+def _variation(slow: bool = False, **variables: str):
+    name = " ".join(f"{key}={value}" for key, value in variables.items())
+    return pytest.param(variables, id=name, marks=[pytest.mark.slow] if slow else [])
+
+
 @pytest.mark.parametrize(
     "variables",
     [
-        {"PYTHONHASHSEED": "1", "OPENBLAS_NUM_THREADS": "2", "LC_ALL": available_locales()[-1]},
-        {"PYTHONHASHSEED": "4242", "OPENBLAS_CORETYPE": "Haswell", "OPENBLAS_NUM_THREADS": "1"},
-        {"OPENBLAS_CORETYPE": "Nehalem", "OMP_NUM_THREADS": "2", "PYTHONUTF8": "0"},
-        {"NPY_DISABLE_CPU_FEATURES": features()},
+        _variation(PYTHONHASHSEED="1", OPENBLAS_NUM_THREADS="2", LC_ALL=available_locales()[-1]),
+        _variation(PYTHONHASHSEED="4242", OPENBLAS_CORETYPE="Haswell", OPENBLAS_NUM_THREADS="1", slow=True),
+        _variation(OPENBLAS_CORETYPE="Nehalem", OMP_NUM_THREADS="2", PYTHONUTF8="0", slow=True),
+        _variation(OPENBLAS_CORETYPE="Nehalem", NPY_DISABLE_CPU_FEATURES=features()),
     ],
-    ids=lambda variables: " ".join(f"{k}={v}" for k, v in variables.items()),
 )
 def test_the_same_bytes(process: Process, expected: list[str], variables: dict[str, str]) -> None:
     assert digests(process, **variables) == expected

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from energysim.errors import EnergysimError, SpecError, UsageError
@@ -163,6 +163,7 @@ def test_a_narrow_layer_is_no_other_than_a_narrow_network() -> None:
     assert rows[0] == rows[1]
 
 
+@settings(max_examples=30)
 @given(st.dictionaries(st.sampled_from(["a.conv1", "b.conv2", "b.fc"]), st.integers(1, 32)))
 def test_any_widths_per_layer(widths: dict[str, int]) -> None:
     report = estimate(network(), bits={name: {"w": width} for name, width in widths.items()})

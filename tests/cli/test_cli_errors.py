@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import HOME, Process
+from support import HOME, Process, heed_interrupts
 
 from energysim import walker
 from energysim.cli import main
@@ -269,7 +269,9 @@ def test_ctrl_c(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-m", "energysim", "estimate", str(path)]
     environment = {**os.environ, "PYTHONPATH": HOME}
-    with subprocess.Popen(command, env=environment, stdout=-1, stderr=-1, text=True, cwd="/") as child:
+    with subprocess.Popen(
+        command, env=environment, stdout=-1, stderr=-1, text=True, cwd="/", preexec_fn=heed_interrupts
+    ) as child:
         while not (tmp_path / "started").exists():
             assert child.poll() is None
             time.sleep(0.02)

@@ -423,7 +423,7 @@ def no_plug_ins():
         yield
 
 
-@settings(deadline=None, max_examples=3000)
+@settings(deadline=None, max_examples=800)
 @given(st.one_of(mutated(), mutated(), st.lists(st.sampled_from(PIECES)).map("".join), st.text()))
 def test_any_text_gives_schemes_or_our_own_error(no_plug_ins, text):
     try:

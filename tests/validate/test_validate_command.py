@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import HOME, Process
+from support import HOME, Process, heed_interrupts
 
 from energysim.cli import main
 
@@ -125,7 +125,12 @@ def test_ctrl_c_leaves_no_file(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": HOME}
     leader, follower = pty.openpty()
     with subprocess.Popen(
-        [*arguments, "-o", str(target)], cwd="/", env=environment, stdout=subprocess.PIPE, stderr=follower
+        [*arguments, "-o", str(target)],
+        cwd="/",
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=follower,
+        preexec_fn=heed_interrupts,
     ) as running:
         os.close(follower)
         seen = b""
