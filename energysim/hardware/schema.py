@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from energysim.hardware.spec_help import RECORDS, key_help
 from energysim.hardware.spec_model import spec_schema
 
 __all__ = ["json_schema"]
@@ -23,7 +24,7 @@ def json_schema() -> dict[str, object]:
     forms = ("two-level", "hierarchy")
     whole = [_json(spec_schema(form), definitions, partial=False) for form in forms]
     parts = [_json(spec_schema(form), definitions, partial=True) for form in forms]
-    base = {"type": "string", "description": "name or relative file of the specification this one changes"}
+    base = {"type": "string", "description": key_help("Spec", "extends")}
     for title in ("SpecPartial", "HierarchySpecPartial"):
         definitions[title]["properties"]["extends"] = base
         definitions[title]["required"] = ["schema", "name", "extends"]
@@ -85,9 +86,15 @@ def _record(schema: Any, definitions: dict[str, Any], *, partial: bool) -> Any:
             value = _json(field["schema"], definitions, partial=partial)
             # null stands for "not written": it takes an inherited value away
             properties[key] = value if needed and not partial else {"anyOf": [value, {"type": "null"}]}
+            properties[key] = {**properties[key], "description": key_help(name, key)}
+            default = field["schema"].get("default")
+            # a hierarchy always names its cost model: that is how this form is chosen
+            if default not in (None, "", {}, []) and (name, key) != ("HierarchySpec", "cost_model"):
+                properties[key]["default"] = default
             required += [key] if needed and not partial else []
         definitions[title] = {
             "type": "object",
+            "description": RECORDS[name],
             "properties": properties,
             "required": required,
             "additionalProperties": False,

@@ -55,6 +55,7 @@ def quantity(dimension: Dimension) -> Schema:
         json: Given = {"type": "integer", "minimum": 1, "maximum": int(dimension.largest)}
     else:
         json = {"type": "string", "pattern": dimension.pattern, "examples": [dimension.example]}
+    json["title"] = dimension.name
     return s.no_info_plain_validator_function(
         lambda value: parse_quantity(value, dimension), metadata={"json": json}
     )

@@ -10,6 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from energysim.hardware import hardware_names, hardware_schema
+from energysim.hardware.spec_help import KEYS, RECORDS
 from energysim.hardware.yaml_nodes import plain
 from energysim.hardware.yaml_reader import read_yaml
 
@@ -74,3 +75,15 @@ def test_what_extends_another_may_leave_things_out() -> None:
     assert not VALIDATOR.is_valid(head | {"extends": "edge45", "levels": {"bufer": {"capacity": "64 KiB"}}})
     assert not VALIDATOR.is_valid(head | {"extends": "edge45", "vector_op": {"value": "1 pJ"}})
     assert not VALIDATOR.is_valid({"name": "x", "extends": "edge45"})
+
+
+def test_every_key_has_a_meaning_and_every_meaning_a_key() -> None:
+    """What `energysim.hardware.spec_help` says, the schema carries; nothing is left over."""
+    definitions = hardware_schema()["$defs"]
+    whole = {name: record for name, record in definitions.items() if not name.endswith("Partial")}
+    assert set(RECORDS) == set(KEYS) == set(whole)
+    for name, record in whole.items():
+        assert set(KEYS[name]) == set(record["properties"]), name
+        for key, value in record["properties"].items():
+            assert value["description"] == KEYS[name][key].strip(), (name, key)
+            assert value["description"].endswith("."), (name, key)
