@@ -106,7 +106,11 @@ class HierarchyModel:
             return layer.cost(mapping)
         from energysim.cost.hierarchy_search import best_cost
 
-        return best_cost(layer, self._seconds)
+        if not work.nest.rows.transposed:
+            return best_cost(layer, self._seconds)
+        from energysim.cost.hierarchy_phases import in_phases
+
+        return in_phases(layer, lambda part: best_cost(part, self._seconds))
 
 
 def evaluate_mapping(work: MacWorkload, setting: Setting, mapping: Mapping) -> LayerCost:

@@ -50,10 +50,19 @@ def hierarchy_of(setting: Setting) -> Hierarchy:
 
 @dataclass(frozen=True)
 class HierarchyLayer:
-    """One loop nest on one piece of hardware with a hierarchy."""
+    """One loop nest on one piece of hardware with a hierarchy.
+
+    Attributes
+    ----------
+    work : MacWorkload
+    setting : Setting
+    stored_outputs : StoredOperand, optional
+        How the outputs lie in DRAM where they are part of a tensor; by default on their own.
+    """
 
     work: MacWorkload
     setting: Setting
+    stored_outputs: StoredOperand | None = None
 
     @cached_property
     def hierarchy(self) -> Hierarchy:
@@ -66,7 +75,7 @@ class HierarchyLayer:
 
     @cached_property
     def outputs(self) -> StoredOperand:
-        return stored_operand(self.work.outputs, self.setting)
+        return self.stored_outputs or stored_operand(self.work.outputs, self.setting)
 
     @cached_property
     def second(self) -> StoredOperand | None:
@@ -235,12 +244,8 @@ class HierarchyLayer:
     def _sums(self, level: TemporalLevel, traffic: Traffic, *, outermost: bool) -> Iterable[Access]:
         acc, word, name, sums = self.setting.accumulator_bits, level.word_bits, level.name, "partial_sums"
         if outermost:
-            stored = self.outputs
-            count = self.work.outputs.elements * stored.in_dram
             spilled = traffic.updates - traffic.finished
-            yield charge(
-                name, "outputs", "write", count, count * stored.bits, level.update, word, stored.expected
-            )
+            yield from self.written(self.work.outputs.elements)
             yield charge(name, sums, "write", spilled, spilled * acc, level.update, word)
             yield charge(name, sums, "read", traffic.reads, traffic.reads * acc, level.read, word)
             return
@@ -253,6 +258,13 @@ class HierarchyLayer:
             ("outputs", "drain", traffic.finished, level.read),
         ):
             yield charge(name, tensor, action, elements, elements * acc, energy, word)
+
+    def written(self, elements: int) -> Iterable[Access]:
+        """Finished outputs that reach the outermost level."""
+        outermost, stored = self.hierarchy.levels[0], self.outputs
+        count = elements * stored.in_dram
+        bits, word = count * stored.bits, outermost.word_bits
+        yield charge(outermost.name, "outputs", "write", count, bits, outermost.update, word, stored.expected)
 
     def computed(self) -> Iterable[Access]:
         """What is calculated, whatever the mapping."""

@@ -180,9 +180,14 @@ def test_nothing_fits_names_layer_level_and_capacity(tmp_path: Path, capsys: Cap
     assert "layer '" in text and "level 'buffer' has 2 B and needs 4 B at least" in text
 
 
-def test_transposed_convolutions_are_refused(tmp_path: Path, capsys: Capture) -> None:
+def test_transposed_convolutions_take_no_mapping(tmp_path: Path, capsys: Capture) -> None:
     model = tmp_path / "up.py"
     model.write_text(
         FC.replace("(64,)", "(4, 8, 8)").replace("linear(b.input, classes", "conv_transpose(b.input, 4, 2, 2")
     )
-    assert "transposed convolutions" in refused(capsys, "estimate", model, "-w", "eyeriss168")
+    layer = next(r for r in estimate(model, hardware="eyeriss168").runs[0].layers if r.mapping)
+    assert layer.mapping.startswith("rows 0+1 columns 0+1 > ") and layer.optimal
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(f"schema: energysim-mapping/1\nlayers:\n  {layer.node}: {{dram: M4}}\n")
+    text = refused(capsys, "estimate", model, "-w", "eyeriss168", "--mapping", mine)
+    assert "a transposed convolution runs in phases, each with a mapping of its own" in text

@@ -10,6 +10,7 @@ from energysim.hardware.hierarchy import TENSORS
 from energysim.mapping.hierarchy.check import checked
 from energysim.mapping.hierarchy.counts import count
 from energysim.mapping.rules import Rules
+from energysim.workload import LoopNest
 
 from .base import random_hierarchy, random_mapping, random_nest, sizes_of
 from .simulator import Simulator
@@ -17,7 +18,12 @@ from .simulator import Simulator
 
 def compare(seed: int, most: int) -> None:
     rng = random.Random(seed)
-    nest, hierarchy = random_nest(rng, most), random_hierarchy(rng)
+    same_as_run(rng, random_nest(rng, most), f"seed {seed}")
+
+
+def same_as_run(rng: random.Random, nest: LoopNest, name: str) -> None:
+    """A random mapping of a layer on a random hierarchy, evaluated and run."""
+    hierarchy = random_hierarchy(rng)
     imperfect = rng.random() < 0.4
     mapping = random_mapping(rng, hierarchy, nest, imperfect)
     rules = Rules(
@@ -45,7 +51,7 @@ def compare(seed: int, most: int) -> None:
     run = Simulator(hierarchy.nodes, blocks, set(mapping.bypass), layer, flags, stored_only, walk.skips).run()
     # Inputs shared by windows and skipped products: an upper bound, see operands.py.
     loose = walk.skips and any(axis.diagonal for axis in hierarchy.axes)
-    text = f"seed {seed}: {nest} on {hierarchy} with {mapping} under {rules}"
+    text = f"{name}: {nest} on {hierarchy} with {mapping} under {rules}"
     assert found.products == run.products, text
     assert found.steps == run.steps(), text
     for level in hierarchy.levels:

@@ -63,7 +63,9 @@ def checked(
         If anything does not fit; the message says what and where.
     """
     if nest.rows.transposed or nest.cols.transposed:
-        raise MappingError("transposed convolutions cannot be mapped onto a hierarchy yet")
+        raise MappingError(
+            "a transposed convolution runs in phases, each with a mapping of its own: it takes no mapping"
+        )
     check_places(hierarchy, mapping)
     check_sizes(hierarchy, mapping, nest, imperfect)
     tree = loop_tree(hierarchy, mapping, nest)

@@ -179,7 +179,7 @@ def least_value(
 def check_searchable(hierarchy: Hierarchy, nest: LoopNest) -> None:
     """Raise :class:`Unsearchable` where the search has no proof."""
     if nest.rows.transposed or nest.cols.transposed:
-        raise Unsearchable("transposed convolutions cannot be mapped onto a hierarchy yet")
+        raise Unsearchable("a transposed convolution is searched in phases")
     if hierarchy_rules(hierarchy.rules).returned_sums != "one":
         for axis in hierarchy.axes:
             if "outputs" not in axis.shared and set(axis.loops) & set("CRS"):
