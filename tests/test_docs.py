@@ -1,57 +1,66 @@
-"""Sections of documents that show commands are run: commands and Python, in the order shown."""
+"""What documents show is done: commands, Python, files, and what is said to be printed."""
 
 from __future__ import annotations
 
 import json
-import re
-import shlex
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from documents import HOME, Block, Reader, blocks, check_scripts, missing
 
-from energysim.cli import cli
 from energysim.resources import data_folder
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+DOCS = HOME / "docs"
+WRITTEN = (HOME / "README.md", *sorted(DOCS.glob("*.md")))
+PAGES = {str(path.relative_to(HOME)): blocks(path) for path in WRITTEN}
+LANGUAGES = {"sh", "console", "python", "text", "yaml", "json", "toml"}
 
 
-def sections() -> dict[str, str]:
-    """All sections, by document and heading."""
-    found = {}
-    for path in sorted(DOCS.glob("*.md")):
-        for part in re.split(r"(?m)^(?=## )", path.read_text("utf-8")):
-            found[f"{path.name}: {part.partition(chr(10))[0].lstrip('# ')}"] = part
-    return found
+def done_here(block: Block) -> bool:
+    return block.note("tested") is None and block.note("not run") is None
 
 
-def fences(text: str) -> list[tuple[str, str]]:
-    """Language and content of every block of commands or of Python."""
-    return re.findall(r"^```(sh|python)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+QUICK = [page for page, found in PAGES.items() if any(done_here(b) and b.note("slow") is None for b in found)]
+SLOW = [page for page, found in PAGES.items() if any(b.note("slow") is not None for b in found)]
 
 
-SECTIONS = {name: text for name, text in sections().items() if any(kind == "sh" for kind, _ in fences(text))}
+def follow(page: str, *, slow: bool) -> None:
+    """Do all that a page shows; what needs modules that are not there is left out."""
+    reader, done = Reader(), 0
+    wanted = [b for b in PAGES[page] if done_here(b) and (slow or b.note("slow") is None)]
+    for block in wanted:
+        if not missing(block):
+            reader.follow(block)
+            done += 1
+    if not done:
+        pytest.skip(f"not installed: {', '.join(sorted({name for b in wanted for name in missing(b)}))}")
 
 
-@pytest.mark.parametrize("section", SECTIONS)
-def test_what_is_shown_runs(section: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A block of Python with a function ``build`` is the file my_net.py; others are executed."""
-    if section.startswith("onnx.md"):
-        pytest.importorskip("onnx", reason="ONNX files need the package onnx")
+@pytest.mark.parametrize("page", QUICK)
+def test_what_is_shown_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
-    for language, content in fences(SECTIONS[section]):
-        if language == "python" and "def build(" in content:
-            Path("my_net.py").write_text(content)
-        elif language == "python":
-            exec(content, names)
-        else:
-            for line in content.replace("\\\n", " ").splitlines():
-                if re.search(r"--data digits\b", line):
-                    pytest.importorskip("sklearn.datasets", reason="the digits come with scikit-learn")
-                if line.startswith("energysim "):
-                    done = CliRunner().invoke(cli, shlex.split(line)[1:], catch_exceptions=False)
-                    assert done.exit_code == 0, f"{line}\n{done.output}"
+    follow(page, slow=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", SLOW)
+def test_slow_blocks_run_too(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    follow(page, slow=True)
+
+
+def test_every_block_has_its_test() -> None:
+    """Of a known language; those that are not run here name the test that does, or a reason."""
+    for block in (block for found in PAGES.values() for block in found):
+        assert block.language in LANGUAGES, f"{block}: a block of {block.language!r}"
+        tester, reason = block.note("tested"), block.note("not run")
+        if tester is not None:
+            source = (HOME / tester).read_text("utf-8")
+            assert Path(block.page).name in source, f"{block}: {tester} does not name this page"
+        if reason is not None:
+            assert len(reason) > 10, f"{block}: no reason why it is not run"
+            check_scripts(block)
+    assert QUICK and SLOW
 
 
 def test_accuracies_shown_are_those_recorded() -> None:

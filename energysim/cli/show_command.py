@@ -19,7 +19,7 @@ def command() -> None:
 @click.argument("name")
 @click.option("--sources", is_flag=True, help="Every constant with its kind, node and source.")
 def hardware(name: str, sources: bool) -> None:
-    """Show a hardware specification (a name or a YAML file)."""
+    """Show the hardware specification NAME (a name or a YAML file)."""
     from tabulate import tabulate
 
     from energysim.hardware import describe_constants, describe_hardware, load_hardware
@@ -46,7 +46,7 @@ def hardware(name: str, sources: bool) -> None:
 @click.option("--input", "shape", metavar="CxHxW", help="Shape of one sample.")
 @click.option("--classes", type=int, help="Number of classes.")
 def model(name: str, shape: str | None, classes: int | None) -> None:
-    """Show the nodes of a model: operator, shapes, parameters, multiply-adds."""
+    """Show the nodes of the model NAME (of the zoo, or a file): operator, shapes, parameters, multiply-adds."""
     from tabulate import tabulate
 
     from energysim.errors import UnknownOperatorError
@@ -77,7 +77,7 @@ def model(name: str, shape: str | None, classes: int | None) -> None:
 
 
 @command.command("scheme")
-@click.argument("text")
+@click.argument("text", metavar="SCHEME")
 @click.option("--window", default="3x3", show_default=True, metavar="RxS", help="Window to draw.")
 @click.option("--model", metavar="MODEL", help="Show what becomes of each layer of this network.")
 @click.option(
@@ -86,7 +86,7 @@ def model(name: str, shape: str | None, classes: int | None) -> None:
     help="With --model: its weights, or random; by default those that ship with it.",
 )
 def scheme(text: str, window: str, model: str | None, weights: str | None) -> None:
-    """Show a scheme: the supports of its slots, and what it assumes.
+    """Show SCHEME: the supports of its slots, and what it assumes.
 
     With --model: layer by layer what it becomes and, where weights are reconstructed, how far they are
     from those they were made from.

@@ -61,7 +61,7 @@ def test_the_code_shown_runs_and_the_file_is_recognised(
 
 
 def test_the_commands_shown_exist() -> None:
-    for line in "".join(fences("console")).splitlines():
+    for line in "".join(fences("sh")).splitlines():
         words = line.split()
         if words[0] == "energysim":
             assert run(words[1], "--help")
