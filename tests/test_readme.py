@@ -28,4 +28,3 @@ def test_the_output_shown_is_the_real_one() -> None:
     assert len(shown) > 20
     for line in shown:
         assert any(line == real for real in lines), f"not printed, or not in this order: {line!r}"
-
