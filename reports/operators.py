@@ -214,7 +214,7 @@ def hardware_text(name: str) -> str:
 
 def head_text() -> str:
     """The introduction."""
-    letters = "\n".join(f"  - **{letter}** {what};" for letter, what in TRAPS.items())
+    letters = "\n".join(f"    - **{letter}** {what};" for letter, what in TRAPS.items())
     return HEAD.format(hardware="\n".join(map(hardware_text, HARDWARE)), traps=letters)
 
 

@@ -32,6 +32,7 @@ def generator(name: str) -> ModuleType:
 cli_page, hardware_page = generator("cli_page"), generator("hardware_page")
 COMMANDS: dict[str, click.Command] = dict(cli_page.commands())
 WRITTEN = sorted([HOME / "README.md", *DOCS.glob("*.md")])
+REPORTS = sorted((HOME / "reports").glob("*.md"))
 
 
 def options(command: click.Command) -> dict[str, click.Option]:
@@ -135,7 +136,7 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert not anchor or anchor in anchors(there), f"{path.name}: no heading {target}"
 
 
-@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*WRITTEN, *REPORTS], ids=lambda path: path.name)
 def test_lists_read_the_same_on_the_site(path: Path) -> None:
     """MkDocs wants an empty line before a list, and four spaces before a list in a list."""
     text = re.sub(r"(?ms)^```.*?^```$", "", path.read_text("utf-8"))
