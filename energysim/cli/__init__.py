@@ -25,13 +25,17 @@ __all__ = ["cli", "main"]
 
 #: Command -> one line of help; a command's module is imported when it runs.
 _COMMANDS = {
+    "baseline": "Keep the numbers of an estimate in a file, for check: create, update, show.",
     "bounds": "Print the least DRAM traffic any mapping needs, and how far the chosen ones are from it.",
+    "check": "Recompute baselines and say which numbers moved, and why: the gate for CI.",
     "compare": "Estimate schemes side by side and print the factors against dense.",
+    "diff": "Print what differs between two saved reports or baselines.",
     "estimate": "Estimate a network layer by layer, dense beside sparse.",
     "export": "Write a network with masked weights as an ONNX file.",
     "footprint": "Print the memory that lowering the convolutions takes: im2col, MEC, CSCC, CPO, CPS.",
     "inspect": "Find the structure that is really in a network's weights: periodic, N:M, block, channel.",
     "list": "List models, hardware, schemes, formats, cost models or rules.",
+    "plot": "Draw energy, traffic, roofline, storage, patterns, trade-off or buffer curve.",
     "profile": "Run real inputs and record the zeros of every tensor, for estimate --activations.",
     "reproduce": "Compute published numbers anew and print them beside ours, with the error.",
     "schema": "Print the JSON schema of a data file, for editors.",

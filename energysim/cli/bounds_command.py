@@ -48,22 +48,12 @@ def command(
         report = estimate(model, sparsity or "dense", hardware, objective=objective, **options)
         target.put(lambda form: render_bounds(report, form))
         return
-    from energysim.curves import DEFAULT_SIZES, buffer_curve, curve_records
+    from energysim.cli.capacities import read_capacities
+    from energysim.curves import buffer_curve, curve_records
 
     if objective != "dram":
         raise UsageError("--capacities is about the least DRAM traffic: leave --objective out")
-    sizes = DEFAULT_SIZES if capacities == "all" else _sizes(capacities)
+    sizes = read_capacities(capacities)
     points = buffer_curve(model, sparsity or "dense", hardware, sizes, layer=layer, **options)
     title = f"{layer or 'layers with MACs'} of {model}: least DRAM traffic against the size of the buffer"
     target.put(lambda form: render_records(title, curve_records(points), form))
-
-
-def _sizes(text: str) -> list[int]:
-    """Return capacities [bit]; raise UsageError for anything else."""
-    from energysim.errors import UsageError
-    from energysim.hardware.quantities import CAPACITY, parse_quantity
-
-    try:
-        return [int(parse_quantity(part.strip(), CAPACITY).value) for part in text.split(",")]
-    except ValueError as error:
-        raise UsageError(f"--capacities: {error}") from None

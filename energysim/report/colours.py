@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import cycle, islice
 
-__all__ = ["LEVEL_COLOURS", "colours"]
+__all__ = ["LEVEL_COLOURS", "colours", "tint"]
 
 #: Okabe and Ito, "Color Universal Design", 2008: their eight, and a grey.
 _ORANGE, _SKY, _GREEN, _YELLOW = "#E69F00", "#56B4E9", "#009E73", "#F0E442"
@@ -62,7 +62,12 @@ def colours(levels: Iterable[str]) -> dict[str, str]:
     return {name: found[name] for name in names}
 
 
-def _mixed(colour: str, other: int) -> str:
-    """A colour half way to white (255) or black (0)."""
+def tint(colour: str, share: float) -> str:
+    """Return a colour mixed with white: ``share`` 1 is the colour itself, 0 is white."""
+    return _mixed(colour, 255, share)
+
+
+def _mixed(colour: str, other: int, share: float = 0.5) -> str:
+    """A part of a colour and the rest of white (255) or black (0)."""
     parts = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
-    return "#" + "".join(f"{(part + other) // 2:02X}" for part in parts)
+    return "#" + "".join(f"{int(share * part + (1 - share) * other):02X}" for part in parts)

@@ -12,7 +12,13 @@ from energysim.report.rows import PARTS, Run, Setup
 from energysim.report.totals import Totals, totals
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     import pandas as pd
+    from matplotlib.figure import Figure
+
+    from energysim.hardware import Hardware
+    from energysim.report.plots.buffer_curve import CurvePoint
 
 __all__ = ["FORMATS", "Report"]
 
@@ -130,6 +136,79 @@ class Report:
         from energysim.report import comparison
 
         return comparison.frame(self, by, reference)
+
+    def plot_energy(self, by: str | None = None) -> Figure:
+        """Return a figure of the energies by memory level: see :mod:`energysim.report.plots.energy`.
+
+        Parameters
+        ----------
+        by : {"layer", "part", "network"}, optional
+            What a bar stands for; by default ``layer``, or ``network`` for more than six schemes.
+        """
+        from energysim.report.plots.energy import plot_energy
+
+        return plot_energy(self, by)
+
+    def plot_traffic(self, level: str = "dram", by: str | None = None) -> Figure:
+        """Return a figure of a memory's traffic by tensor: see :mod:`energysim.report.plots.traffic`."""
+        from energysim.report.plots.traffic import plot_traffic
+
+        return plot_traffic(self, level, by)
+
+    def plot_storage(self, by: str | None = None) -> Figure:
+        """Return a figure of the stored weights: see :mod:`energysim.report.plots.storage`."""
+        from energysim.report.plots.storage import plot_storage
+
+        return plot_storage(self, by)
+
+    def plot_roofline(self, hardware: Hardware | str | Path | None = None) -> Figure:
+        """Return the roofline of all layers: see :mod:`energysim.report.plots.roofline`.
+
+        Parameters
+        ----------
+        hardware : Hardware, str or Path, optional
+            The specification the report was made with; by default the one of its name.
+        """
+        from energysim.report.plots.roofline import plot_roofline
+
+        return plot_roofline(self, hardware)
+
+    def plot_patterns(self, window: tuple[int, int] = (3, 3)) -> Figure:
+        """Return a figure of the periodic support sets: see :mod:`energysim.report.plots.patterns`."""
+        from energysim.report.plots.patterns import plot_patterns
+
+        return plot_patterns(self, window)
+
+    def plot_tradeoff(
+        self, accuracies: Mapping[str, float] | None = None, label: str = "accuracy [%]"
+    ) -> Figure:
+        """Return accuracy against energy with the Pareto front: see :mod:`energysim.report.plots.tradeoff`.
+
+        Parameters
+        ----------
+        accuracies : mapping of str to float, optional
+            Scheme to percent; by default those measured or published for the network, never any other.
+        label : str
+            What given accuracies are.
+        """
+        from energysim.report.plots.tradeoff import plot_tradeoff
+
+        return plot_tradeoff(self, accuracies, label)
+
+    def plot_buffer_curve(self, points: Iterable[CurvePoint], layer: str | None = None) -> Figure:
+        """Return DRAM traffic against the size of the buffer: see :mod:`energysim.report.plots.buffer_curve`.
+
+        Parameters
+        ----------
+        points : iterable of BufferPoint
+            What :func:`energysim.curves.buffer_curve` returns for the network of this report: other sizes
+            of the buffer are other estimates, which a report does not hold.
+        layer : str, optional
+            The layer that they are of; all layers with multiply-adds if not given.
+        """
+        from energysim.report.plots.buffer_curve import plot_curve, title_of_curve
+
+        return plot_curve(points, title_of_curve(f"{self.setup.model} {self.setup.input}", layer))
 
     def to_json(self) -> str:
         """Return the report as JSON text: exact, without path, time or host name."""

@@ -1,0 +1,149 @@
+"""Figures that look alike and are the same bytes every time: style, creation, saving."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib.style
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from energysim.errors import UsageError, near_miss
+from energysim.report.files import write_bytes
+
+__all__ = [
+    "FORMS",
+    "INK",
+    "PALE",
+    "figure_bytes",
+    "form_of_figure",
+    "head",
+    "new_figure",
+    "plain_axes",
+    "save_plot",
+    "styled",
+]
+
+#: Formats of a saved figure, with the metadata that would change from run to run left out.
+FORMS: dict[str, dict[str, Any]] = {
+    "svg": {"Date": None, "Creator": None},
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+#: Colours of text and lines, and of the lines behind the data.
+INK, PALE = "#222222", "#DDDDDD"
+
+_LETTER = 0.085  # width of a letter of a title [inch]
+
+_STYLE: dict[str, Any] = {
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.labelsize": 8,
+    "axes.linewidth": 0.6,
+    "axes.titlesize": 8,
+    "figure.dpi": 100,
+    "font.family": "DejaVu Sans",  # travels with matplotlib: widths do not depend on the machine
+    "font.size": 8,
+    "hatch.linewidth": 0.5,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "savefig.dpi": 150,
+    "svg.fonttype": "none",  # text stays text: small, and found by a search
+    "svg.hashsalt": "energysim",  # identifiers do not depend on the run
+    "text.color": INK,
+    "text.parse_math": False,  # a dollar in a layer's name is a dollar
+    "xtick.color": INK,
+    "xtick.labelsize": 7,
+    "ytick.color": INK,
+    "ytick.labelsize": 7,
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw with the style of all plots here, whatever the user's own is."""
+    with matplotlib.style.context(["default", _STYLE]), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # a name in another script
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of a size [inch]; call inside :func:`styled`."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def head(
+    figure: Figure,
+    title: str,
+    handles: Sequence[Artist] = (),
+    labels: Sequence[str] = (),
+    share: float = 1.0,
+) -> None:
+    """Put the title at the top left and the legend under it, outside the axes and never over the data.
+
+    ``share`` is the part of the figure's width that they may take.
+    """
+    letters = int(share * figure.get_figwidth() / _LETTER)
+    room = max((len(label) for label in labels), default=1) + 6
+    legend = figure.legend(
+        handles,
+        labels,
+        loc="outside upper left",
+        ncols=max(1, min(len(labels), letters // room)),
+        title="\n".join(textwrap.wrap(title, letters)),
+        title_fontproperties={"weight": "bold", "size": 9},
+        alignment="left",
+        borderpad=0.2,
+    )
+    legend.get_title().set_multialignment("left")
+
+
+def plain_axes(axes: Axes, grid: str) -> None:
+    """Leave the frame's upper and right line out, and put pale lines across an axis behind the data."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_axisbelow(True)
+    axes.grid(axis=grid, color=PALE, linewidth=0.6)  # type: ignore[arg-type]
+
+
+def form_of_figure(path: Path) -> str:
+    """Return the format that a file's suffix asks for; raise UsageError for an unknown one."""
+    form = path.suffix.lower().removeprefix(".")
+    if form not in FORMS:
+        hint = near_miss(form, FORMS)
+        raise UsageError(f"{path}: a plot is saved as {', '.join(f'.{name}' for name in FORMS)}{hint}")
+    return form
+
+
+def figure_bytes(figure: Figure, form: str) -> bytes:
+    """Return a figure as ``svg``, ``png`` or ``pdf``: the same bytes every time.
+
+    Raises
+    ------
+    UsageError
+        For any other format.
+    """
+    if form not in FORMS:
+        raise UsageError(f"unknown format {form!r} of a plot{near_miss(form, FORMS)} ({', '.join(FORMS)})")
+    file = io.BytesIO()
+    with styled():
+        figure.savefig(file, format=form, metadata=FORMS[form])
+    return file.getvalue()
+
+
+def save_plot(figure: Figure, path: str | Path) -> None:
+    """Write a figure to a file in the format of its suffix: the same bytes every time, all or nothing.
+
+    Raises
+    ------
+    UsageError
+        If the suffix is none of :data:`FORMS`, or the file cannot be written.
+    """
+    path = Path(path)
+    write_bytes(path, figure_bytes(figure, form_of_figure(path)))
