@@ -10,6 +10,7 @@ from energysim.hardware.core import (
     MemoryLevel,
     Partitions,
     RegisterAccesses,
+    Reserve,
     ZeroHandling,
 )
 from energysim.hardware.describe import ConstantRow, describe_constants, describe_hardware
@@ -27,6 +28,7 @@ __all__ = [
     "MemoryLevel",
     "Partitions",
     "RegisterAccesses",
+    "Reserve",
     "SpatialAxis",
     "TemporalLevel",
     "ZeroHandling",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from energysim.hardware.build_hierarchy import HierarchyBuilder
 from energysim.hardware.builder import Builder, Given
-from energysim.hardware.core import Array, Hardware, RegisterAccesses, ZeroHandling
+from energysim.hardware.core import Array, Hardware, RegisterAccesses
 
 __all__ = ["build"]
 
@@ -32,6 +32,7 @@ class _TwoLevelBuilder(Builder):
         )
         vector_op = self.constant(spec["vector_op"], "vector_op")
         lanes = {name: self.constant(spec["array"][name], f"array.{name}") for name in _LANES}
+        zeros = self.zeros(spec["zeros"], buffer.name)
         return Hardware(
             name=spec["name"],
             description=spec["description"],
@@ -50,8 +51,7 @@ class _TwoLevelBuilder(Builder):
             array=Array(
                 **{name: int(lane.value) for name, lane in lanes.items()}, constants=tuple(lanes.values())
             ),
-            weights=ZeroHandling(**spec["zeros"]["weights"]),
-            activations=ZeroHandling(**spec["zeros"]["activations"]),
             rules=tuple(sorted(spec["rules"].items())),
             constants=tuple(self.constants),
+            **zeros,
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 from energysim.errors import SpecError, near_miss
 from energysim.hardware.builder import Builder, Given
-from energysim.hardware.core import Array, Hardware, MemoryLevel, Partitions, RegisterAccesses, ZeroHandling
+from energysim.hardware.core import Array, Hardware, MemoryLevel, Partitions, RegisterAccesses
 from energysim.hardware.dataflows import DATAFLOWS, Dataflow
 from energysim.hardware.hierarchy import (
     DIMENSIONS,
@@ -47,6 +47,7 @@ class HierarchyBuilder(Builder):
         own = {name: str(value) for name, value in spec["rules"].items() if name in _OWN_RULES}
         hierarchy = Hierarchy(tuple(nodes), leakage, tuple(sorted(own.items())))
         outermost, buffer = hierarchy.levels[:2]
+        zeros = self.zeros(spec["zeros"], buffer.name)
         return HierarchyHardware(
             name=spec["name"],
             description=spec["description"],
@@ -63,11 +64,10 @@ class HierarchyBuilder(Builder):
             register_accesses=RegisterAccesses(),
             vector_op=vector_op,
             array=Array(hierarchy.lanes, 1, 1),
-            weights=ZeroHandling(**spec["zeros"]["weights"]),
-            activations=ZeroHandling(**spec["zeros"]["activations"]),
             rules=_rules(spec["rules"]),
             constants=tuple(self.constants),
             hierarchy=hierarchy,
+            **zeros,
         )
 
     def temporal(self, given: Given, clock_hz: Fraction) -> TemporalLevel:

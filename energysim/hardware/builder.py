@@ -5,12 +5,22 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from energysim.hardware.core import Constant, MemoryLevel, Partitions
+from energysim.hardware.core import Constant, MemoryLevel, Partitions, Reserve, ZeroHandling
+from energysim.hardware.quantities import Quantity
 from energysim.hardware.tables import capacity_text, chosen_row
 
 __all__ = ["Builder", "Given", "citation"]
 
 Given = dict[str, Any]  # what the schema let through
+
+#: Tiles of which one may overflow, if a specification does not say.
+_ONE_IN = {
+    "value": Quantity(Fraction(1000), ""),
+    "source": None,
+    "kind": "assumed",
+    "node_nm": None,
+    "note": "tiles of activations that are compressed on chip",
+}
 
 
 def citation(source: Given) -> str:
@@ -41,6 +51,22 @@ class Builder:
         made = Constant(**(content | changes), path=path)
         self.constants.append(made)
         return made
+
+    def zeros(self, given: Given, first: str) -> Given:
+        """Return what `Hardware` takes of zeros; ``first`` is the first level inside DRAM."""
+        weights, activations = (
+            ZeroHandling(
+                **(given[operand] | {"formats": tuple(sorted(given[operand]["formats"].items()))})
+                | {"spared": tuple(given[operand]["spared"])}
+            )
+            for operand in ("weights", "activations")
+        )
+        reserve = None
+        if activations.decompressed_at not in (None, first):
+            stated = given["reserve"] or {"one_in": None, "overflow": "refetched"}
+            one_in = self.constant(stated["one_in"] or _ONE_IN, "zeros.reserve.one_in")
+            reserve = Reserve(one_in, stated["overflow"])
+        return {"weights": weights, "activations": activations, "reserve": reserve}
 
     def dram(self, given: Given, clock_hz: Fraction) -> MemoryLevel:
         """Return the DRAM: with energies per word, or of devices."""

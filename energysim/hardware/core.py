@@ -6,13 +6,13 @@ Every number that carries energy or time is a `Constant`, which knows its source
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Literal
 
 from energysim.errors import SpecError
-from energysim.units import AJ_PER_PJ
+from energysim.hardware.constants import Constant
+from energysim.hardware.zeros import LATER, Reserve, ZeroHandling
 
 __all__ = [
     "Array",
@@ -21,53 +21,9 @@ __all__ = [
     "MemoryLevel",
     "Partitions",
     "RegisterAccesses",
+    "Reserve",
     "ZeroHandling",
 ]
-
-
-@dataclass(frozen=True)
-class Constant:
-    """A number with its provenance.
-
-    Parameters
-    ----------
-    value : Fraction
-        Exact, in the base unit.
-    unit : str
-        Base unit: ``"pJ"``, ``"bit"``, ``"Hz"``, ``"bit/cycle"``, or empty for a count.
-    source : str
-        Full citation; empty if the value is assumed and the note says why.
-    kind : {"measured", "published", "derived", "assumed"}
-    node_nm : int or None
-        Technology node of the figure [nm].
-    note : str
-    path : str
-        Its place in the specification: ``"levels.buffer.read"``.
-    """
-
-    value: Fraction
-    unit: str
-    source: str
-    kind: str
-    node_nm: int | None
-    note: str = ""
-    path: str = ""
-
-    @cached_property
-    def energy_aj(self) -> int:
-        """The energy [aJ], a whole number.
-
-        Raises
-        ------
-        TypeError
-            If this constant is no energy.
-        """
-        if self.unit != "pJ":
-            raise TypeError(f"{self.path} is no energy but has the unit {self.unit!r}")
-        exact = self.value * AJ_PER_PJ
-        if exact.denominator != 1:
-            raise ValueError(f"{self.path}: {self.value} pJ is finer than 1 aJ")
-        return exact.numerator
 
 
 @dataclass(frozen=True)
@@ -108,25 +64,6 @@ class MemoryLevel:
     bandwidth: Constant | None = None
     partitions: Partitions | None = None
     double_buffered: bool = False
-
-
-@dataclass(frozen=True)
-class ZeroHandling:
-    """What the hardware makes of the zeros of one kind of tensor.
-
-    Parameters
-    ----------
-    stored_compressed : bool
-        Whether zeros are left out in DRAM.
-    compute : {"none", "gate", "skip"}
-        ``gate`` saves the energy of a MAC with a zero, ``skip`` its cycle as well.
-    format : str or None
-        Storage format in DRAM, if the hardware fixes one.
-    """
-
-    stored_compressed: bool
-    compute: Literal["none", "gate", "skip"]
-    format: str | None = None
 
 
 @dataclass(frozen=True)
@@ -194,6 +131,8 @@ class Hardware:
         Counting rules that differ from the cost model's defaults, sorted by name.
     constants : tuple of Constant
         Everything with a source, in a fixed order.
+    reserve : Reserve or None
+        How much room compressed activations get on chip, if they lie there.
     """
 
     name: str
@@ -215,6 +154,7 @@ class Hardware:
     activations: ZeroHandling
     rules: tuple[tuple[str, bool | int | str], ...]
     constants: tuple[Constant, ...]
+    reserve: Reserve | None = field(default=None, kw_only=True, metadata=LATER)
 
     @cached_property
     def digest(self) -> str:
@@ -271,17 +211,21 @@ class Hardware:
         skip = {"skip": "yes", "gate": "no (gated)", "none": "no"}[self.weights.compute]
         zeros = {"skip": "skipped", "gate": "gated", "none": "not exploited"}[self.activations.compute]
         stored = f"; activations stored compressed: {self.activations.format}"
+        told = (("weights", self.weights.words), ("activations", self.activations.words))
         return (
             f"weights stored compressed: {'yes' if self.weights.stored_compressed else 'no'}; "
             f"compute skips weight zeros: {skip}; activation zeros: {zeros}"
             f"{stored if self.activations.stored_compressed else ''}"
+            f"{''.join(f'; {tensor}: {words}' for tensor, words in told if words)}"
         )
 
 
 def _canonical(value: object) -> str:
     """Return a text that is equal exactly if the values are."""
     if is_dataclass(value):
-        inner = ",".join(f"{f.name}={_canonical(getattr(value, f.name))}" for f in fields(value))
+        known = [(f, getattr(value, f.name)) for f in fields(value)]
+        told = [(f.name, v) for f, v in known if not (f.metadata == LATER and v == f.default)]
+        inner = ",".join(f"{name}={_canonical(v)}" for name, v in told)
         return f"{type(value).__name__}({inner})"
     if isinstance(value, tuple):
         return f"({','.join(map(_canonical, value))})"

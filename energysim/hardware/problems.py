@@ -54,7 +54,7 @@ def _problem(item: Mapping[str, Any], tree: Node, schema: Any) -> Problem:
     keys = [str(part) for part in item["loc"]]
     kind, context = item["type"], item.get("ctx", {})
     if kind == "spec" and context["at"]:
-        keys.append(context["at"])
+        keys += context["at"].split(".")
     if keys and keys[-1] == "[key]":
         keys.pop()
     node, key_at = _find(tree, keys)

@@ -35,7 +35,7 @@ Given = dict[str, Any]  # a record that has been validated
 
 
 def problem(at: str, what: str) -> PydanticCustomError:
-    """Return an error that belongs to the key `at` below the place where it is raised."""
+    """Return an error that belongs to the key `at` (or `at.deeper`) below where it is raised."""
     return PydanticCustomError("spec", "{what}", {"at": at, "what": what})
 
 

@@ -30,6 +30,7 @@ RECORDS: Mapping[str, str] = {
     "Levels": "The memories of the cost model two-level.",
     "Partitions": "Parts of a memory, each for one tensor; together at most its capacity.",
     "Register": "Energies of a register.",
+    "Reserve": "Room for tiles of activations that lie compressed on chip.",
     "Source": "A publication that constants refer to by its key in sources.",
     "Spec": "A whole file for the cost model two-level: DRAM, one buffer, an array of multipliers.",
     "ZeroHandling": "What zeros save: of weights, and of activations.",
@@ -145,6 +146,10 @@ KEYS: Mapping[str, Mapping[str, str]] = {
         "weights": "Size of the part for weights and their tables.",
     },
     "Register": {"read": "Energy of a read.", "write": "Energy of a write."},
+    "Reserve": {
+        "one_in": "At most one tile in so many has more nonzeros than it has room for; 1000 if not given.",
+        "overflow": "What becomes of such a tile: fetched again, nothing counted, or there is room for all.",
+    },
     "Source": {
         "authors": "Who wrote it.",
         "doi": "Its DOI.",
@@ -161,10 +166,24 @@ KEYS: Mapping[str, Mapping[str, str]] = {
         "register_accesses": "Register accesses of a multiply-add.",
         "registers": "Width of a register [bit] -> its energies; none: registers cost nothing.",
     },
-    "ZeroHandling": {"activations": "Zeros of activations.", "weights": "Zeros of weights."},
+    "ZeroHandling": {
+        "activations": "Zeros of activations.",
+        "reserve": "Room for tiles of activations that lie compressed on chip.",
+        "weights": "Zeros of weights.",
+    },
     "Zeros": {
         "compute": "What a multiply-add with a zero saves: nothing, its energy (gate), its cycle too (skip).",
+        "decompressed_at": (
+            "The level that is filled with plain values, or mac: compressed up to the multipliers. Not "
+            "given: mac for weights, the first level inside DRAM for activations."
+        ),
         "format": "Storage format of compressed data (energysim list formats); not given: the kernel's own.",
+        "formats": "Level -> storage format there, if it differs from that of the level outside.",
+        "lanes": (
+            "Whether lanes that skip share their work out evenly (packed), or each skips its own zeros and "
+            "waits for the slowest (waiting). Not given: packed, but waiting for weights in hierarchies."
+        ),
+        "spared": "Levels that multipliers neither read nor update for a product with such a zero.",
         "stored_compressed": "Whether zeros are left out in DRAM.",
     },
 }

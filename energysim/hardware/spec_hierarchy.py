@@ -17,6 +17,7 @@ from energysim.hardware.quantities import BANDWIDTH, CAPACITY, COUNT, ENERGY, sh
 from energysim.hardware.spec_blocks import Given, Schema, checked, constant, problem, record, text, whole
 from energysim.hardware.spec_conditions import energies_given, sizes_fit
 from energysim.hardware.spec_parts import NAME, common_fields, level_fields
+from energysim.hardware.spec_zeros import zeros_make_sense
 
 __all__ = ["hierarchy_schema"]
 
@@ -76,7 +77,8 @@ def hierarchy_schema(version: str) -> Schema:
             "dataflow": (s.literal_schema(list(DATAFLOWS)), "free"),
         },
     )
-    return checked(spec, _wide_enough, _names_differ, _levels_used, _axes_placed, _array_for_dataflow)
+    conditions = (_wide_enough, _names_differ, _levels_used, _axes_placed, _array_for_dataflow)
+    return checked(spec, *conditions, zeros_make_sense)
 
 
 def _twice(values: list[str]) -> str | None:

@@ -21,6 +21,7 @@ from energysim.hardware.quantities import CAPACITY, COUNT, ENERGY
 from energysim.hardware.spec_blocks import Schema, by_width, checked, constant, record, whole
 from energysim.hardware.spec_conditions import energies_given, sizes_fit, wide_enough
 from energysim.hardware.spec_parts import common_fields, device_field, level_fields
+from energysim.hardware.spec_zeros import zeros_make_sense
 
 __all__ = ["SCHEMA", "spec_schema", "spec_validator"]
 
@@ -67,7 +68,7 @@ def spec_schema(form: str = "two-level") -> Schema:
             **{key: optional[key] for key in ("rules", "sources")},
         },
     )
-    return checked(spec, wide_enough)
+    return checked(spec, wide_enough, zeros_make_sense)
 
 
 @cache

@@ -12,14 +12,13 @@ from energysim.hardware.spec_blocks import (
     WIDEST,
     Schema,
     by_width,
-    checked,
     constant,
     quantity,
     record,
     text,
     whole,
 )
-from energysim.hardware.spec_conditions import format_stored, formats_known
+from energysim.hardware.spec_zeros import zeros_schema
 
 __all__ = ["NAME", "common_fields", "device_field", "level_fields", "source_schema"]
 
@@ -47,17 +46,6 @@ def common_fields(version: str) -> tuple[dict[str, Schema], Optional]:
     """Fields outside the memories: those that must be given, and the others."""
     name, energy, width = text(NAME), constant("Energy", ENERGY), whole(1, WIDEST)
     nanometres = whole(1, 10_000)
-    zeros = checked(
-        record(
-            "Zeros",
-            {
-                "stored_compressed": s.bool_schema(strict=True),
-                "compute": s.literal_schema(["none", "gate", "skip"]),
-            },
-            {"format": (text(r"^[A-Za-z0-9_.:=,-]{1,60}$"), None)},
-        ),
-        format_stored,
-    )
     source = source_schema()
     rule = s.no_info_plain_validator_function(
         _rule, metadata={"json": {"type": ["boolean", "integer", "string"]}}
@@ -69,7 +57,7 @@ def common_fields(version: str) -> tuple[dict[str, Schema], Optional]:
         "bits": record("Bits", dict.fromkeys(("weights", "activations", "accumulators"), width), {}),
         "mac": by_width(energy),
         "vector_op": energy,
-        "zeros": checked(record("ZeroHandling", {"weights": zeros, "activations": zeros}, {}), formats_known),
+        "zeros": zeros_schema(NAME),
     }
     optional: Optional = {
         "description": (text(), ""),
