@@ -1,0 +1,98 @@
+"""The gate: baselines recomputed and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from energysim.errors import EnergysimError, UsageError
+from energysim.regression.baseline import Baseline
+from energysim.regression.baseline_json import read_baseline
+from energysim.regression.compare import Comparison, compare
+from energysim.regression.engine import engine_digests
+from energysim.regression.take import take
+from energysim.regression.tolerances import Tolerance
+
+__all__ = ["CheckResult", "check", "check_all", "recomputed"]
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What came of one baseline.
+
+    Attributes
+    ----------
+    path : Path
+    comparison : Comparison or None
+        None if it could not be checked.
+    error : str
+        Why not.
+    """
+
+    path: Path
+    comparison: Comparison | None
+    error: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether it was checked and every number is what it may be."""
+        return self.comparison is not None and self.comparison.passed
+
+
+def recomputed(path: Path, old: Baseline, engine: bool = True) -> Baseline:
+    """Return what a baseline's recipe makes now, with the recipe as the file has it.
+
+    Raises
+    ------
+    EnergysimError
+        If it has none, a file of it is not there, or anything in it cannot be estimated.
+    """
+    if old.recipe is None:
+        raise UsageError(
+            f"{path}: made from a report, so nothing says how to recompute it; if a test made it "
+            "(fixture energy_baseline), that test checks it: run pytest"
+        )
+    recipe = old.recipe.found_from(path.parent, str(path))
+    new = take(recipe, engine)
+    if new.network != old.network:
+        raise UsageError(
+            f"{path}: a baseline of another network: its numbers are of {old.title}, "
+            f"its recipe makes {new.title}"
+        )
+    return replace(new, recipe=old.recipe)
+
+
+def check(path: str | Path, tolerances: Sequence[Tolerance] = ()) -> CheckResult:
+    """Recompute one baseline and compare it.
+
+    Parameters
+    ----------
+    path : str or Path
+    tolerances : sequence of Tolerance
+        By default counts must be equal and energies equal within a part in 10**9, both ways.
+
+    Raises
+    ------
+    EnergysimError
+        If the file is no baseline, or cannot be recomputed.
+    """
+    path = Path(path)
+    old = read_baseline(path)
+    new = recomputed(path, old, engine=False)
+    found = compare(old, new, tolerances)
+    if found.changes:  # only now is it worth reading the source
+        found = replace(found, new=replace(new, engine=engine_digests()))
+    return CheckResult(path, found)
+
+
+def check_all(paths: Iterable[Path], tolerances: Sequence[Tolerance] = ()) -> list[CheckResult]:
+    """Check several baselines; one that cannot be checked does not keep the others from it."""
+    results = []
+    for path in paths:
+        try:
+            results.append(check(path, tolerances))
+        except EnergysimError as error:
+            text = str(error)
+            results.append(CheckResult(path, None, text if text.startswith(str(path)) else f"{path}: {text}"))
+    return results

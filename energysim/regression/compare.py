@@ -1,0 +1,231 @@
+"""Two sets of numbers beside each other: what moved, by how much, and whether inputs or engine did it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from energysim.errors import UsageError
+from energysim.regression.baseline import Baseline
+from energysim.regression.counts import Cells, sums
+from energysim.regression.tolerances import Tolerance, allowed, equal, need_matches
+
+__all__ = ["TOTAL", "Change", "Comparison", "InputChange", "compare"]
+
+#: The layer that stands for the whole network.
+TOTAL = "total"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One number that moved.
+
+    Attributes
+    ----------
+    scheme, layer : str
+    column : str
+        ``macs``, ``dram.bits``, ...; ``layers`` where the layer itself came or went.
+    old, new : int
+    allowed : bool
+        Whether a tolerance lets it move so.
+    derived : bool
+        Whether it is a sum of others: of levels, or over layers.
+    """
+
+    scheme: str
+    layer: str
+    column: str
+    old: int
+    new: int
+    allowed: bool
+    derived: bool
+
+    @property
+    def level(self) -> str:
+        """The memory level or unit it belongs to; empty for a number of the whole layer."""
+        return self.column.rpartition(".")[0]
+
+    @property
+    def quantity(self) -> str:
+        """The column without its level."""
+        return self.column.rpartition(".")[2]
+
+    @property
+    def percent(self) -> float | None:
+        """The change relative to the old number [%]; None where that is 0."""
+        return 100 * (self.new - self.old) / abs(self.old) if self.old else None
+
+
+@dataclass(frozen=True)
+class InputChange:
+    """Something that the numbers are made from and that is not what it was; empty: not there."""
+
+    section: str
+    key: str
+    old: str
+    new: str
+
+    def __str__(self) -> str:
+        name = self.key if self.section == "constants" else f"{self.section} {self.key}"
+        return f"{name}: {self.old or 'nothing'} -> {self.new or 'nothing'}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What became of a baseline's numbers.
+
+    Attributes
+    ----------
+    old, new : Baseline
+    changes : tuple of Change
+        All numbers that differ by more than rounding, in network order.
+    inputs : tuple of InputChange
+    schemes_gone, schemes_new : tuple of str
+        Schemes that only one of the two has.
+    """
+
+    old: Baseline
+    new: Baseline
+    changes: tuple[Change, ...]
+    inputs: tuple[InputChange, ...]
+    schemes_gone: tuple[str, ...]
+    schemes_new: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every number is what it may be."""
+        return not (self.failing or self.schemes_gone or self.schemes_new)
+
+    @cached_property
+    def failing(self) -> tuple[Change, ...]:
+        """The numbers that moved and must not, the largest changes of energy first, then counts.
+
+        Sums are left out unless nothing that they sum up is among them.
+        """
+        bad = [change for change in self.changes if not change.allowed]
+        return _ranked([change for change in bad if not change.derived] or bad)
+
+    @cached_property
+    def moved(self) -> tuple[Change, ...]:
+        """All numbers that moved, allowed or not, in the same order, sums left out."""
+        return _ranked([change for change in self.changes if not change.derived])
+
+    @property
+    def totals(self) -> tuple[Change, ...]:
+        """The energies of whole networks that moved."""
+        return tuple(c for c in self.changes if c.layer == TOTAL and c.column == "energy_aj")
+
+    @property
+    def engine(self) -> tuple[str, ...]:
+        """The parts of the engine whose source differs; empty if that is not known of both."""
+        if not (self.old.engine and self.new.engine):
+            return ()
+        parts = dict.fromkeys([*self.old.engine, *self.new.engine])
+        return tuple(part for part in parts if self.old.engine.get(part) != self.new.engine.get(part))
+
+    @property
+    def cause(self) -> str:
+        """What moved the numbers: ``inputs``, ``engine``, both or nothing.
+
+        With the same inputs it can only be the engine, whatever its digests say.
+        """
+        if not self.changes:
+            return ""
+        if self.inputs and self.engine:
+            return "inputs and engine"
+        return "inputs" if self.inputs else "engine"
+
+
+def compare(old: Baseline, new: Baseline, tolerances: Sequence[Tolerance] = ()) -> Comparison:
+    """Compare two baselines, number by number.
+
+    Parameters
+    ----------
+    old, new : Baseline
+    tolerances : sequence of Tolerance
+        The first that names a number decides; without any, counts must be equal and energies equal
+        within a part in 10**9.
+
+    Raises
+    ------
+    UsageError
+        If they have no scheme or no layer in common, or a tolerance names nothing.
+    """
+    common = [scheme for scheme in old.table if scheme in new.table]
+    _need_common(old, new, common)
+    changes: list[Change] = []
+    columns: dict[str, None] = {}
+    layers: dict[str, None] = {}
+    for scheme in common:
+        for layer, before, after in _rows(old.table[scheme], new.table[scheme]):
+            layers[layer] = None
+            for column in dict.fromkeys([*before, *after]):
+                columns[column] = None
+                was, now = before.get(column, 0), after.get(column, 0)
+                if equal(column, was, now):
+                    continue
+                derived = layer == TOTAL or column == "energy_aj"
+                fine = allowed(tolerances, layer, column, was, now, derived)
+                changes.append(Change(scheme, layer, column, was, now, fine, derived))
+    need_matches(tolerances, layers, columns)
+    return Comparison(
+        old,
+        new,
+        tuple(changes),
+        tuple(_inputs(old, new)),
+        tuple(scheme for scheme in old.table if scheme not in new.table),
+        tuple(scheme for scheme in new.table if scheme not in old.table),
+    )
+
+
+def _need_common(old: Baseline, new: Baseline, common: list[str]) -> None:
+    if not common:
+        raise UsageError(
+            f"nothing to compare: {old.title} has {', '.join(old.table)}, "
+            f"{new.title} has {', '.join(new.table)}"
+        )
+    if not any(old.table[s].keys() & new.table[s].keys() for s in common) and any(map(old.table.get, common)):
+        raise UsageError(f"nothing to compare: {old.title} and {new.title} have no layer in common")
+
+
+def _rows(old: dict[str, Cells], new: dict[str, Cells]) -> Iterator[tuple[str, Cells, Cells]]:
+    """Layers in the new order, those that are gone behind their neighbours; the total last."""
+    order = list(new)
+    for at, name in enumerate(old):
+        if name not in new:
+            before = list(old)[at - 1] if at else None
+            order.insert(order.index(before) + 1 if before in order else 0, name)
+    for name in order:
+        yield name, _whole(old.get(name)), _whole(new.get(name))
+    yield TOTAL, _whole_sum(old), _whole_sum(new)
+
+
+def _whole(cells: Cells | None) -> Cells:
+    """The cells of a layer with those that are derived."""
+    if cells is None:
+        return {}
+    energy = sum(value for column, value in cells.items() if column.endswith(".energy_aj"))
+    return {"layers": 1, **cells, **({"energy_aj": energy} if energy and "energy_aj" not in cells else {})}
+
+
+def _whole_sum(layers: dict[str, Cells]) -> Cells:
+    return sums(_whole(cells) for cells in layers.values())
+
+
+def _inputs(old: Baseline, new: Baseline) -> Iterator[InputChange]:
+    """What both say of their inputs and say differently; constants and settings also where one is silent."""
+    for section in dict.fromkeys([*old.inputs, *new.inputs]):
+        before, after = old.inputs.get(section, {}), new.inputs.get(section, {})
+        for key in dict.fromkeys([*before, *after]):
+            silent = section not in ("constants", "settings") and not (key in before and key in after)
+            if not silent and before.get(key) != after.get(key):
+                yield InputChange(section, key, before.get(key, ""), after.get(key, ""))
+
+
+def _ranked(changes: list[Change]) -> tuple[Change, ...]:
+    def rank(change: Change) -> tuple[bool, int]:
+        energy = change.column.endswith("energy_aj")
+        return not energy, -abs(change.new - change.old) if energy else 0
+
+    return tuple(sorted(changes, key=rank))

@@ -1,0 +1,80 @@
+"""Which files are meant, and what they are: baselines, or saved reports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from energysim.errors import UsageError
+from energysim.hardware import hardware_names
+from energysim.regression.baseline import Baseline
+from energysim.regression.baseline_json import parse_baseline, read_json_text
+from energysim.regression.take import of_report
+from energysim.report import Report
+from energysim.zoo import model_names
+
+__all__ = ["baseline_files", "missing", "read_either"]
+
+
+def baseline_files(paths: Iterable[Path]) -> list[Path]:
+    """Return the files meant by paths, folders replaced by the JSON files in them, each once.
+
+    Raises
+    ------
+    UsageError
+        If a file is not there, with the command that creates it, or a folder holds none; for all of
+        them at once.
+    """
+    found: list[Path] = []
+    problems = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(path.glob("*.json"))
+            if not inside:
+                problems.append(f"{path}: no baseline (*.json) in this folder; {_create(path / 'NAME.json')}")
+            found += inside
+        elif not path.exists():
+            problems.append(missing(path))
+        else:
+            found.append(path)
+    if problems:
+        raise UsageError("\n".join(problems))
+    return list(dict.fromkeys(found))
+
+
+def missing(path: Path) -> str:
+    """Return what to say of a baseline that is not there: the command that creates it."""
+    return f"{path}: no such baseline; {_create(path)}"
+
+
+def _create(path: Path) -> str:
+    stem = path.stem
+    if stem.startswith("unit-") and stem.removeprefix("unit-") in hardware_names():
+        return f"create it: energysim baseline create --hardware {stem.removeprefix('unit-')} -o {path}"
+    for model in model_names():
+        for hardware in hardware_names():
+            if stem == f"{model}-{hardware}":
+                return f"create it: energysim baseline create {model} --hardware {hardware} -o {path}"
+    return f"create it: energysim baseline create MODEL --hardware HARDWARE --sparsity SCHEMES -o {path}"
+
+
+def read_either(path: Path) -> Baseline:
+    """Return the baseline of a file, or that of the report in it.
+
+    Raises
+    ------
+    UsageError
+        If it is neither.
+    """
+    text = read_json_text(path)
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path}: neither a baseline nor a report: {error}") from None
+    if isinstance(data, dict) and "schema_version" in data:
+        try:
+            return of_report(Report.from_json(text))
+        except UsageError as error:
+            raise UsageError(f"{path}: {error}") from None
+    return parse_baseline(text, str(path))
