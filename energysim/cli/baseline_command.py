@@ -47,7 +47,6 @@ def create(output: Path | None, force: bool, **options: Any) -> None:
 
     The file records how to make it anew, with files relative to its own folder.
     """
-    from energysim.errors import UsageError
     from energysim.regression import take, write_baseline
 
     recipe = _recipe(options)
@@ -61,10 +60,6 @@ def create(output: Path | None, force: bool, **options: Any) -> None:
     if output is None:
         _need_place(path, force)
     stored = recipe.stored_in(path.parent)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}: {path.parent}") from None
     write_baseline(replace(made, recipe=stored), path)
     click.echo(f"wrote {path}", err=True)
 

@@ -81,6 +81,8 @@ def _compact(value: Any) -> str:
 def write_baseline(baseline: Baseline, path: Path) -> bool:
     """Write a baseline to a file, whole or not at all; return whether the file changed.
 
+    The folder is made if it is not there.
+
     Raises
     ------
     UsageError
@@ -92,6 +94,11 @@ def write_baseline(baseline: Baseline, path: Path) -> bool:
             return False
     except (OSError, ValueError):
         pass
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"{error.strerror}: {str(path.parent)!r}"
+        raise UsageError(f"{path}: cannot be written: {reason}") from None
     write_text(path, text)
     return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from energysim.regression.baseline import Baseline
 from energysim.regression.check import CheckResult
@@ -38,12 +39,14 @@ def check_text(results: Sequence[CheckResult], markdown: bool = False, top: int 
         several = f"{result.path}: " if len(results) > 1 else ""
         notes += [f"{several}{sentence}" for sentence in _sentences(found, top)]
         if found.changes or found.inputs:
-            notes.append(f"{several}if this is meant: {_update(result)}")
+            notes.append(f"{several}if this is meant: {_update(result.path, found)}")
     return Page(whole_verdict(results), heading, tables, notes).render(markdown)
 
 
-def _update(result: CheckResult) -> str:
-    return f"energysim baseline update {result.path}"
+def _update(path: Path, found: Comparison) -> str:
+    if found.old.recipe is None:
+        return "pytest --energy-update"
+    return f"energysim baseline update {path}"
 
 
 def _result(result: CheckResult) -> str:

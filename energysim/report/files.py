@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from pathlib import Path
 
@@ -57,6 +58,8 @@ def _replace(target: Path, data: bytes) -> None:
     try:
         with temporary.open("xb") as file:
             file.write(data)
+            file.flush()
+            os.fsync(file.fileno())  # a full disk may say so only now, and the old file is still there
         if mode is not None:
             temporary.chmod(mode)
         temporary.replace(target)
