@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from energysim.reproduce.layers import best, hierarchy, layer, megabytes, network, with_densities
+from energysim.reproduce.layers import (
+    best,
+    buffer_megabytes,
+    hierarchy,
+    layer,
+    megabytes,
+    network,
+    with_densities,
+)
 from energysim.reproduce.tables import Result, Table
 from energysim.setting import read_setting
 
@@ -39,7 +47,7 @@ def eyeriss_vgg16() -> Table:
         cost = best(work, setting)
         macs += cost.macs
         dram += megabytes(cost, "dram")
-        buffer += megabytes(cost, "buffer")
+        buffer += buffer_megabytes(cost)
     results = (
         Result("EY1-VGG-total-macs", Fraction(macs, 10**9)),
         Result("EY1-VGG-total-dram", dram, unscored=_NO_MAPPING),

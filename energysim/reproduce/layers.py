@@ -15,7 +15,17 @@ from energysim.hardware.hierarchy import HierarchyHardware, SpatialAxis, Tempora
 from energysim.workload import MacWorkload, lower
 from energysim.zoo import load_model
 
-__all__ = ["best", "hierarchy", "layer", "megabytes", "network", "resized", "with_densities"]
+__all__ = [
+    "best",
+    "buffer_megabytes",
+    "hierarchy",
+    "layer",
+    "megabytes",
+    "moved_bits",
+    "network",
+    "resized",
+    "with_densities",
+]
 
 
 @cache
@@ -68,3 +78,14 @@ def best(work: MacWorkload, setting: Setting) -> LayerCost:
 def megabytes(cost: LayerCost, level: str) -> Fraction:
     """Traffic of a level [MB of 10^6 bytes]."""
     return Fraction(sum(row.bits for row in cost.accesses if row.level == level), 8 * 10**6)
+
+
+def buffer_megabytes(cost: LayerCost) -> Fraction:
+    """Traffic of the buffer [MB] but inputs that come in from DRAM."""
+    return megabytes(cost, "buffer") - Fraction(moved_bits(cost, "buffer", "inputs", "fill"), 8 * 10**6)
+
+
+def moved_bits(cost: LayerCost, level: str, tensor: str, action: str) -> int:
+    """Bits of one tensor that one action of a level moves."""
+    wanted = (level, tensor, action)
+    return sum(row.bits for row in cost.accesses if (row.level, row.tensor, row.action) == wanted)

@@ -16,6 +16,7 @@ _SOURCES = {
     "eyeriss-vgg16": ("eyeriss_vgg16", "eyeriss_vgg16"),
     "eyeriss-isca2016": ("isca2016", "isca2016"),
     "eyeriss-v2-pe": ("eyeriss_v2_pe", "eyeriss_v2_pe"),
+    "eie": ("eie", "eie"),
     "dram-commands": ("dram_commands", "dram_commands"),
     "gpu-gemm": ("gpu_gemm", "gpu_gemm"),
     "ma2018": ("ma2018", "ma2018"),

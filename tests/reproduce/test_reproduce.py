@@ -9,6 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
+from itertools import product
 from math import ceil
 from pathlib import Path
 
@@ -17,11 +18,13 @@ from click.testing import CliRunner
 
 from energysim.cli import cli
 from energysim.reproduce import Table, compared, read_facts, render, reproduce, source_names
+from energysim.reproduce.eie import LAYERS as LAYERS_OF_EIE
+from energysim.reproduce.eie import expected_padding
 from energysim.reproduce.eyeriss_alexnet import CALIBRATED_MW, CALIBRATION_ROW, CHIP, chip_cost
 from energysim.reproduce.tables import mean_errors
 
 FACTS = read_facts()
-QUICK = ("dram-commands", "eyeriss-v2-pe", "ma2018", "gpu-gemm")
+QUICK = ("dram-commands", "eyeriss-v2-pe", "ma2018", "gpu-gemm", "eie")
 
 
 @cache
@@ -92,6 +95,33 @@ def test_cycles_of_a_pe_by_hand() -> None:
     # 64 x 64 weights, 2130 of them kept (0.52), on 32 x 32 pixels of which 0.73 count; rounded up
     assert ours["EY2PE-L07"] == ceil(Fraction(2130 * 1024 * 73, 100))
     assert ours["EY2PE-L25"] == ceil(Fraction(round(Fraction("0.65") * 256 * 512) * 16 * 68, 100))
+
+
+@pytest.mark.parametrize("density", ["0.3", "0.04", "1", "0"])
+@pytest.mark.parametrize(("positions", "reach"), [(9, 2), (10, 3), (2, 3), (0, 2)])
+def test_padding_of_columns_by_counting(positions: int, reach: int, density: str) -> None:
+    share, total = Fraction(density), Fraction(0)
+    for mask in product((False, True), repeat=positions):
+        stored, zeros = 0, 0
+        for kept in mask:
+            stored += zeros // reach if kept else 0
+            zeros = 0 if kept else zeros + 1
+        total += stored * share ** sum(mask) * (1 - share) ** (positions - sum(mask))
+    assert expected_padding(positions, share, reach) == total
+
+
+def test_times_of_eie_by_hand() -> None:
+    ours = {(r.fact, r.quantity): r.ours for r in table("eie").results}
+    # no column of a PE has more than 16 rows: nothing is padded
+    assert ours["EIE-NT-We-th", ""] == Fraction(4096 * 600, 10) / 64 / 800
+    assert ours["EIE-AlexNet-FC8-th", ""] == 4096 * 1000 * Fraction("0.25") * Fraction("0.375") / 64 / 800
+    kinds = ("actual time, endless queues", "actual time, no queues")
+    for name in LAYERS_OF_EIE:
+        least, most = (ours[f"EIE-{name}-act", kind] for kind in kinds)
+        published = FACTS[f"EIE-{name}-act"].value
+        assert published is not None and published < most
+        assert (least < published) == (name != "AlexNet-FC7")
+    assert errors("eie")["theoretical time"] <= 0.1
 
 
 def test_dram_commands_by_hand() -> None:
@@ -173,12 +203,39 @@ def test_targets_of_the_chip() -> None:
 
 
 @pytest.mark.slow
-def test_ramp_up_by_hand() -> None:
+def test_networks_and_ramp_up_by_hand() -> None:
     rows = compared(table("eyeriss-alexnet"), FACTS)
-    found = {row.fact.item: row.result for row in rows if row.quantity.endswith("filters first")}
-    # CONV3: 598,081,536 MACs on 156 PEs, 884,736 weights of 16 bit, 64 bit a cycle
-    assert found["CONV3"].ours * 200_000 == 598_081_536 // 156 + 884_736 // 4
-    assert all(result.unscored for result in found.values())
+    found = {row.fact.item: row.result.ours for row in rows if row.quantity.endswith("ramp-up")}
+    # CONV4: 448,561,152 MACs on 156 PEs, 663,552 weights of 16 bit, 64 bit a cycle
+    assert found["CONV4"] * 200_000 == 448_561_152 // 156 + 663_552 // 4
+    # CONV3: 64 passes over 384 maps of 13 x 13 sums for 4 images leave over 64 bit a cycle
+    assert found["CONV3"] * 200_000 == 64 * 384 * 13 * 13 * 4 // 4 + 884_736 // 4
+    assert errors("eyeriss-alexnet")["processing latency, with networks and ramp-up"] <= 0.08
+
+
+# passes over the channels of a group, and how often the array reads an input of a tile of m filters
+PASSES = {"conv1": (3, 3), "conv2": (24, 4), "conv3": (64, 1), "conv4": (32, 2), "conv5": (32, 2)}
+
+
+@pytest.mark.slow
+def test_traffic_of_the_buffer_by_hand() -> None:
+    """Sums come and go once a pass; the array takes inputs once for p t filters."""
+    rows = compared(table("eyeriss-alexnet"), FACTS)
+    found = {row.fact.item.lower(): row for row in rows if row.quantity == "buffer"}
+    for name, (g, m_all, c, r, stride, e_all, h, m, _, e) in LAYERS.items():
+        passes, again = PASSES[name]
+        strips = [min(e, e_all - start) for start in range(0, e_all, e)]
+        inputs = g * c * sum((strip - 1) * stride + r for strip in strips) * h * 4 * ceil(m_all / m)
+        sums = g * m_all * e_all * e_all * 4
+        words = 2 * passes * sums + again * inputs
+        assert found[name].result.ours == Fraction(2 * words, 10**6)
+        published = found[name].fact.value
+        assert published is not None
+        assert (abs(found[name].result.ours - published) <= Fraction("0.05")) == (name != "conv3")
+    six = [row for row in rows if row.quantity == "buffer, 6 channels a pass"]
+    # 43 passes; each input for 32 of the 64 filters of a tile
+    words = 2 * 43 * 384 * 13 * 13 * 4 + 2 * 256 * 15 * 15 * 4 * 6
+    assert six[0].result.ours == Fraction(2 * words, 10**6) and six[0].result.unscored
 
 
 @pytest.mark.slow
