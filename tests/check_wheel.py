@@ -17,6 +17,8 @@ def expected() -> set[str]:
     """Files of the checkout that belong into a wheel, by their name in it."""
     package = {str(p.relative_to(TOP)) for p in (TOP / "energysim").rglob("*.py")}
     package.add("energysim/py.typed")
+    for pattern in ("*.css", "*.js"):
+        package |= {str(p.relative_to(TOP)) for p in (TOP / "energysim" / "report" / "page").glob(pattern)}
     for owner in ("report", "reproduce"):
         package |= {str(p.relative_to(TOP)) for p in (TOP / "energysim" / owner / "data").iterdir()}
     for folder, patterns in (

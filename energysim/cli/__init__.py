@@ -37,6 +37,7 @@ _COMMANDS = {
     "list": "List models, hardware, schemes, formats, cost models or rules.",
     "plot": "Draw energy, traffic, roofline, storage, patterns, trade-off or buffer curve.",
     "profile": "Run real inputs and record the zeros of every tensor, for estimate --activations.",
+    "report": "Write one self-contained HTML page: energy, bounds, layers, mappings, every constant.",
     "reproduce": "Compute published numbers anew and print them beside ours, with the error.",
     "schema": "Print the JSON schema of a data file, for editors.",
     "show": "Show a model's layers, a hardware's constants, or a scheme's patterns.",

@@ -14,11 +14,16 @@ from energysim.units import engineering
 if TYPE_CHECKING:
     from energysim.report.report import Report
 
-__all__ = ["notes"]
+__all__ = ["notes", "remarks"]
 
 
 def notes(report: Report) -> list[str]:
     """Return the lines below the tables."""
+    return [*remarks(report), *_assumptions(report)]
+
+
+def remarks(report: Report) -> list[str]:
+    """Return all of them but what is assumed."""
     return [
         *_uncounted(report),
         *_linear_hides(report),
@@ -28,7 +33,6 @@ def notes(report: Report) -> list[str]:
         *_reading(report),
         *_conditions(report),
         *_mappings(report),
-        *_assumptions(report),
     ]
 
 

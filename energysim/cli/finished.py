@@ -1,0 +1,46 @@
+"""Finished reports as arguments of commands, in the place of a model and its options."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from energysim.report import Report
+
+__all__ = ["is_report", "read_report", "refuse_estimate_options"]
+
+
+def is_report(name: str) -> bool:
+    """Return whether an argument means a report in a file: its name ends in ``.json``."""
+    return name.lower().endswith(".json")
+
+
+def read_report(path: str | Path) -> Report:
+    """Return the report that ``estimate -o FILE.json`` has written; raise UsageError for anything else."""
+    from energysim.errors import UsageError
+    from energysim.report import Report
+
+    try:
+        text = Path(path).read_text("utf-8")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    try:
+        return Report.from_json(text)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
+
+
+def refuse_estimate_options(kept: Collection[str]) -> None:
+    """Raise UsageError for an option that was written and is not kept: finished reports take none."""
+    from energysim.errors import UsageError
+
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        given = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if given and name not in kept:
+            raise UsageError(f"{parameter.opts[0]} is of an estimate, and reports are finished: leave it out")
