@@ -13,17 +13,29 @@ from dataclasses import replace
 from fractions import Fraction
 
 from energysim.cost.base import Access, LayerCost, Setting
+from energysim.cost.bound import StoredLayer
 from energysim.cost.layer_counts import LayerCounts
 from energysim.hardware import Hardware
 from energysim.hardware.dram_system import DeviceDram
 from energysim.mapping import Fetches, Tiling
 from energysim.mapping.dram_places import DramTensors
-from energysim.mapping.dram_stream import commands
+from energysim.mapping.dram_stream import Commands, commands
 from energysim.mapping.dram_transfer import DramSizes
 from energysim.units import ceil_div, ceil_fraction
 from energysim.workload import Operand
 
-__all__ = ["device_dram", "device_value", "gap_of", "idle_rows", "streamed", "tiled"]
+__all__ = [
+    "commanded",
+    "device_dram",
+    "device_value",
+    "dram_sizes",
+    "dram_tensors",
+    "gap_of",
+    "idle_energy_aj",
+    "idle_rows",
+    "streamed",
+    "tiled",
+]
 
 
 def device_dram(hardware: Hardware) -> DeviceDram | None:
@@ -44,10 +56,26 @@ def tiled(
     hardware, nest = layer.setting.hardware, layer.work.nest
     dram = device_dram(hardware)
     assert dram is not None
-    found = commands(nest, tiling, layer.setting.rules, _tensors(layer), _sizes(dram))
+    found = commands(nest, tiling, layer.setting.rules, dram_tensors(layer), dram_sizes(dram))
     if layer.inputs.in_dram and found.input_elements != moved.input_elements:
         raise AssertionError(f"addresses and evaluator disagree on {tiling}: {found.input_elements}, {moved}")
-    names = {"right": layer.right, "sums": "partial_sums"}
+    return commanded(dram, layer.right, found, accesses)
+
+
+def commanded(
+    dram: DeviceDram, right: str, found: Commands, accesses: Iterable[Access]
+) -> tuple[Access, ...]:
+    """Return accesses with those of DRAM as the commands of a mapping.
+
+    Parameters
+    ----------
+    dram : DeviceDram
+    right : str
+        Name of the tensor in the place of the weights.
+    found : Commands
+    accesses : iterable of Access
+    """
+    names = {"right": right, "sums": "partial_sums"}
     of = {(names.get(what, what), action): (what, action) for what, action in found.bursts}
 
     def counted(access: Access) -> tuple[int, int]:
@@ -90,6 +118,16 @@ def idle_rows(hardware: Hardware, cycles: int) -> tuple[Access, ...]:
             ("refresh", clocks / device.trefi, dram.refresh),
         )
     )
+
+
+def idle_energy_aj(hardware: Hardware) -> Fraction:
+    """Return the energy of standby and refresh in a cycle of the hardware [aJ]; else 0."""
+    dram = device_dram(hardware)
+    if dram is None:
+        return Fraction(0)
+    device = dram.system.device
+    clocks = 10**9 / hardware.clock_hz / device.clock_period
+    return clocks * (dram.standby.energy_aj + Fraction(dram.refresh.energy_aj) / device.trefi)
 
 
 def device_value(cost: LayerCost, objective: str) -> tuple[int, int, int]:
@@ -158,7 +196,8 @@ def _rows(
     return tuple(rows)
 
 
-def _sizes(dram: DeviceDram) -> DramSizes:
+def dram_sizes(dram: DeviceDram) -> DramSizes:
+    """Return what of a DRAM matters to a stream of addresses."""
     system = dram.system
     return DramSizes(
         system.burst_bits,
@@ -169,7 +208,8 @@ def _sizes(dram: DeviceDram) -> DramSizes:
     )
 
 
-def _tensors(layer: LayerCounts) -> DramTensors:
+def dram_tensors(layer: StoredLayer) -> DramTensors:
+    """Return how the tensors of a layer are stored in DRAM."""
     work, nest = layer.work, layer.work.nest
     second = layer.second
     flat = nest.cols.inputs == nest.cols.outputs == 1

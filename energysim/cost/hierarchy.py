@@ -103,7 +103,7 @@ class HierarchyModel:
         layer = HierarchyLayer(work, setting)
         mapping = self._mappings.get(_shape(work.nest))
         if mapping is not None:
-            return layer.cost(mapping)
+            return layer.cost(mapping, commands=True)
         from energysim.cost.hierarchy_search import best_cost
 
         if not work.nest.rows.transposed:
@@ -121,7 +121,7 @@ def evaluate_mapping(work: MacWorkload, setting: Setting, mapping: Mapping) -> L
     MappingError
         If it is none of this layer, or the hardware cannot run it.
     """
-    return HierarchyLayer(work, setting).cost(mapping)
+    return HierarchyLayer(work, setting).cost(mapping, commands=True)
 
 
 def _shape(nest: LoopNest) -> Shape:

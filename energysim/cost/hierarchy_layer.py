@@ -16,13 +16,17 @@ from functools import cached_property
 
 from energysim.cost.base import Access, LayerCost, Setting, charge
 from energysim.cost.bound import compulsory_and_bound
+from energysim.cost.dram_commands import commanded, device_dram, dram_sizes, dram_tensors, idle_rows
 from energysim.cost.layer_counts import products
 from energysim.cost.storage import StoredOperand, StoredWeights, stored_operand
 from energysim.errors import UsageError
 from energysim.hardware.core import Constant
+from energysim.hardware.dram_system import DeviceDram
 from energysim.hardware.hierarchy import Hierarchy, HierarchyHardware, SpatialAxis, TemporalLevel
+from energysim.mapping.dram_stream import Commands
 from energysim.mapping.hierarchy.check import checked
 from energysim.mapping.hierarchy.counts import Counts, Traffic, count
+from energysim.mapping.hierarchy.dram_stream import device_commands
 from energysim.mapping.hierarchy.mapping import Mapping
 from energysim.mapping.hierarchy.walk import Walk
 from energysim.units import ceil_fraction
@@ -143,8 +147,20 @@ class HierarchyLayer:
             skips=self.skips,
         )
 
-    def cost(self, mapping: Mapping, mappings: int = 0, *, optimal: bool = False) -> LayerCost:
+    def cost(
+        self, mapping: Mapping, mappings: int = 0, *, optimal: bool = False, commands: bool = False
+    ) -> LayerCost:
         """Return the cost of a mapping.
+
+        Parameters
+        ----------
+        mapping : Mapping
+        mappings : int
+            Size of the space it is from.
+        optimal : bool
+            Whether it is proven the best of it.
+        commands : bool
+            Whether DRAM made of devices is charged by its commands, not by the price of words.
 
         Raises
         ------
@@ -154,9 +170,13 @@ class HierarchyLayer:
         walk = self.walk(mapping)
         counts = count(walk)
         moved = tuple(self._moved(counts))
+        dram = device_dram(self.setting.hardware) if commands else None
+        if dram is not None:
+            moved = commanded(dram, self.right, self._commands(walk, counts, dram), moved)
         times = self._times(walk, counts, moved)
         cycles = max(time for _, time in times)
-        accesses = (*moved, *self.computed(), *self._leaked(cycles))
+        idle = idle_rows(self.setting.hardware, cycles)
+        accesses = (*moved, *self.computed(), *self._leaked(cycles), *idle)
         nest, stored, own = self.work.nest, self.weights.size, self.second is None
         compulsory, bound = compulsory_and_bound(self, self.hierarchy.on_chip_bits)
         return LayerCost(
@@ -182,6 +202,14 @@ class HierarchyLayer:
             expansion_macs=self.weights.expansion_macs,
             load_bits=self.weights.load_bits,
         )
+
+    def _commands(self, walk: Walk, counts: Counts, dram: DeviceDram) -> Commands:
+        """What the mapping tells a DRAM of devices to do."""
+        found, written = device_commands(walk, dram_tensors(self), dram_sizes(dram))
+        reads = counts.of(self.hierarchy.levels[0].name, "inputs").reads
+        if (found.input_elements, written) != (reads, self.work.nest.output_elements):
+            raise AssertionError(f"addresses and evaluator disagree: {found}, {written}, {reads}")
+        return found
 
     def _moved(self, counts: Counts) -> Iterable[Access]:
         """What levels and axes do."""

@@ -15,6 +15,7 @@ from math import isqrt, prod
 
 from energysim.cost.base import Access, LayerCost
 from energysim.cost.bound import compulsory_and_bound
+from energysim.cost.dram_commands import device_dram
 from energysim.cost.hierarchy_layer import HierarchyLayer
 from energysim.errors import CapacityError, UsageError
 from energysim.mapping.hierarchy.phases import Phase, phases
@@ -41,6 +42,11 @@ def in_phases(layer: HierarchyLayer, best: Callable[[HierarchyLayer], LayerCost]
     """
     if not layer.work.nest.kernel.is_dense:
         raise UsageError("transposed convolutions with sparse kernels cannot be mapped onto a hierarchy")
+    if device_dram(layer.setting.hardware) is not None:
+        raise UsageError(
+            "transposed convolutions run in phases on a hierarchy, and where outputs would lie in a DRAM "
+            "of devices is not defined: state its energies by the word, or take hardware of 'two-level'"
+        )
     parts = phases(layer.work.nest)
     shares = _shares(layer, parts)
     costs = []

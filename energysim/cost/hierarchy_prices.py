@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from energysim.cost.dram_commands import idle_energy_aj
 from energysim.cost.hierarchy_layer import HierarchyLayer
 from energysim.hardware.core import Constant
 from energysim.hardware.hierarchy import TENSORS, Hierarchy, SpatialAxis, TemporalLevel
@@ -150,14 +151,15 @@ class LayerPrices:
 
     @cached_property
     def leakage(self) -> float:
-        """Energy per cycle of all memories and multipliers."""
+        """Energy per cycle of all memories and multipliers, standby of DRAM devices included."""
         each = [
             float(node.leakage.energy_aj * self.hierarchy.instances(place))
             for place, node in enumerate(self.hierarchy.nodes)
             if isinstance(node, TemporalLevel) and node.leakage is not None
         ]
         own = self.hierarchy.leakage
-        return sum(each) + (float(own.energy_aj * self.hierarchy.lanes) if own else 0.0)
+        idle = float(idle_energy_aj(self.layer.setting.hardware))
+        return sum(each) + (float(own.energy_aj * self.hierarchy.lanes) if own else 0.0) + idle
 
     @cached_property
     def _once(self) -> tuple[float, list[float]]:

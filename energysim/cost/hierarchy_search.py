@@ -20,6 +20,8 @@ from typing import NoReturn
 import numpy as np
 
 from energysim.cost.base import LayerCost
+from energysim.cost.dram_commands import device_dram
+from energysim.cost.hierarchy_dram import best_in_commands
 from energysim.cost.hierarchy_imperfect import clipped, larger, roomy
 from energysim.cost.hierarchy_layer import HierarchyLayer
 from energysim.cost.hierarchy_prices import LayerPrices
@@ -60,7 +62,14 @@ def best_cost(layer: HierarchyLayer, seconds: float | None = None) -> LayerCost:
     CapacityError
         If nothing fits; says the smallest capacity that would do.
     """
-    return _Search(layer, None if seconds is None else time.monotonic() + seconds).best()
+    deadline = None if seconds is None else time.monotonic() + seconds
+
+    def by_price(layer: HierarchyLayer) -> LayerCost:
+        return _Search(layer, deadline).best()
+
+    if device_dram(layer.setting.hardware) is None:
+        return by_price(layer)
+    return best_in_commands(layer, by_price)
 
 
 @dataclass(frozen=True)

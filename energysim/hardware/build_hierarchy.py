@@ -29,6 +29,9 @@ _SPACES = {"divisors": "divisors", "imperfect": "all"}
 class HierarchyBuilder(Builder):
     """Collects the constants in the order of the hierarchy."""
 
+    #: The outermost level if it is made of devices.
+    devices: MemoryLevel | None = None
+
     def hardware(self, spec: Given) -> Hardware:
         """Return the hardware of a specification."""
         clock = self.constant(spec["clock"], "clock").value
@@ -57,7 +60,7 @@ class HierarchyBuilder(Builder):
             weight_bits=spec["bits"]["weights"],
             activation_bits=spec["bits"]["activations"],
             accumulator_bits=spec["bits"]["accumulators"],
-            dram=_plain("dram", outermost),
+            dram=self.devices or _plain("dram", outermost),
             buffer=_plain("buffer", buffer),
             mac=mac,
             register=(),
@@ -76,21 +79,27 @@ class HierarchyBuilder(Builder):
         capacity = None
         if given["capacity"] is not None:
             capacity = int(self.constant(given["capacity"], f"{path}.capacity").value)
-        read, write = self.energies(given, path, capacity)
-        fill, update = (
-            self.constant(given[action], f"{path}.{action}") if given[action] else write
-            for action in ("fill", "update")
-        )
-        kinds = ("bandwidth", "read_bandwidth", "write_bandwidth")
-        limits: Given = {kind: self.bandwidth(given[kind], f"{path}.{kind}", clock_hz) for kind in kinds}
+        kinds = ["bandwidth", "read_bandwidth", "write_bandwidth"]
+        energies: Given
+        if given["device"] is not None:
+            self.devices = self.dram(given, clock_hz)
+            read, write, word = self.devices.read, self.devices.write, self.devices.word_bits
+            energies = {"read": read, "fill": write, "update": write}
+            limits: Given = {kinds.pop(0): self.devices.bandwidth}
+        else:
+            word, limits = given["word_bits"], {}
+            read, write = self.energies(given, path, capacity)
+            energies = {"read": read, "fill": write, "update": write}
+            for action in ("fill", "update"):
+                if given[action]:
+                    energies[action] = self.constant(given[action], f"{path}.{action}")
+        limits |= {kind: self.bandwidth(given[kind], f"{path}.{kind}", clock_hz) for kind in kinds}
         parts = given["partitions"]
         return TemporalLevel(
             name=given["name"],
             capacity_bits=capacity,
-            word_bits=given["word_bits"],
-            read=read,
-            fill=fill,
-            update=update,
+            word_bits=word,
+            **energies,
             **limits,
             keep=_ordered(given["keep"]),
             bypass=_ordered(given["bypass"]),

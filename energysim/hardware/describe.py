@@ -74,7 +74,11 @@ def describe_hardware(hardware: Hardware) -> list[tuple[str, str]]:
 
 def _memory_rows(hardware: Hardware) -> list[tuple[str, str]]:
     if isinstance(hardware, HierarchyHardware):
-        return hierarchy_rows(hardware.hierarchy, value_text)
+        rows = hierarchy_rows(hardware.hierarchy, value_text)
+        if not isinstance(hardware.dram, DeviceDram):
+            return rows
+        known = {name for name, _ in rows}
+        return [*rows, *(row for row in _device_rows(hardware.dram) if row[0] not in known)]
     array = hardware.array
     lanes = (
         f"{array.macs_per_cycle} ({array.pixels} pixels x {array.filters} filters, "

@@ -26,7 +26,7 @@ def chosen_device(spec: Given, tree: Node) -> list[Problem]:
     tree : Node
         The same with positions; files are relative to the one that names the device.
     """
-    level = spec["levels"]["dram"] if isinstance(spec["levels"], dict) else {}
+    level = spec["levels"]["dram"] if isinstance(spec["levels"], dict) else spec["levels"][0]
     given = level.get("device")
     if not given:
         return []
@@ -68,6 +68,9 @@ def _per_second(bandwidth: Given | None, spec: Given) -> Fraction | None:
 
 def _at(node: Node, *keys: str) -> Node:
     for key in keys:
+        if isinstance(node.value, list):  # the parts of a hierarchy, the outermost first
+            node = node.value[0]
+            continue
         assert isinstance(node.value, dict)
         node = node.value[key]
     return node

@@ -11,8 +11,8 @@ __all__ = ["energies_given", "format_stored", "formats_known", "sizes_fit", "wid
 def energies_given(level: Given) -> None:
     """A level has read and write energies: both given, a table for its capacity, or a DRAM device."""
     if level.get("device"):
-        for key in ("read", "write", "energy_table", "capacity", "partitions"):
-            if level[key]:
+        for key in ("read", "write", "fill", "update", "energy_table", "capacity", "partitions"):
+            if level.get(key):
                 what = f"{key!r} is given beside a 'device', which fixes it; give one of them"
                 raise problem("device", what)
         return

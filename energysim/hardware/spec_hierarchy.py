@@ -16,7 +16,7 @@ from energysim.hardware.hierarchy import DIMENSIONS, TENSORS
 from energysim.hardware.quantities import BANDWIDTH, CAPACITY, COUNT, ENERGY, show
 from energysim.hardware.spec_blocks import Given, Schema, checked, constant, problem, record, text, whole
 from energysim.hardware.spec_conditions import energies_given, sizes_fit
-from energysim.hardware.spec_parts import NAME, common_fields, level_fields
+from energysim.hardware.spec_parts import NAME, common_fields, device_field, level_fields
 from energysim.hardware.spec_zeros import zeros_make_sense
 
 __all__ = ["hierarchy_schema"]
@@ -34,6 +34,7 @@ def hierarchy_schema(version: str) -> Schema:
         {
             "capacity": (constant("Capacity", CAPACITY), None),
             **level_fields(),
+            **device_field(),
             "fill": (energy, None),
             "update": (energy, None),
             "read_bandwidth": (bandwidth, None),
@@ -137,6 +138,9 @@ def _levels_used(spec: Given) -> None:
         raise problem("levels", "a hierarchy has two levels or more, the outermost first")
     if levels[0]["name"] != "dram":
         raise problem("levels", f"the first, outermost level is named 'dram', not {show(levels[0]['name'])}")
+    for level in levels[1:]:
+        if level["device"]:
+            raise problem("levels", f"only 'dram' is made of devices, not {show(level['name'])}")
     if levels[0]["bypass"]:
         what = f"{show(levels[0]['name'])} is the last level: nothing can bypass it"
         raise problem("levels", f"{what}, not {levels[0]['bypass'][0]}")

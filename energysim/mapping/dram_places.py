@@ -18,7 +18,7 @@ from energysim.mapping.rules import Rules
 from energysim.units import ceil_div, ceil_fraction
 from energysim.workload import LoopNest
 
-__all__ = ["DramTensors", "Key", "Places"]
+__all__ = ["DramTensors", "Key", "Places", "laid_out", "regions"]
 
 #: Group and numbers of a tile along the loops of a tensor.
 Key = tuple[int, ...]
@@ -80,12 +80,13 @@ class Places:
         h, w = extent(nest.rows, rules), extent(nest.cols, rules)
         self._dims = {"N": n, "M": m, "C": c, "P": p, "Q": q}
         self._tiles = dict(zip(DIMENSIONS, tiling.tiles, strict=True))
-        self._inputs = _layout("NGCHW", "NGHWC", tensors.inputs_last, N=n, G=g, C=c, H=h, W=w)
-        self._outputs = _layout("NGMPQ", "NGPQM", tensors.outputs_last, N=n, G=g, M=m, P=p, Q=q)
+        self._inputs = laid_out("NGCHW", "NGHWC", tensors.inputs_last, N=n, G=g, C=c, H=h, W=w)
+        self._outputs = laid_out("NGMPQ", "NGPQM", tensors.outputs_last, N=n, G=g, M=m, P=p, Q=q)
         self._second = Layout("GCM", (g, c, m))
         self._needed = {"P": input_positions(nest.rows, rules), "Q": input_positions(nest.cols, rules)}
         self._spills = self._sums_pass()
-        self._bases = self._regions(
+        self._bases = regions(
+            sizes,
             tensors.tables,
             tensors.weights if tensors.second is None else tensors.second * g * c * m,
             (tensors.inputs or 0) * n * g * c * h * w,
@@ -99,19 +100,6 @@ class Places:
         """Whether partial sums pass through DRAM: a loop over outputs lies inside the one over C."""
         order = [dim for dim in self.tiling.order if self.trips[dim] > 1]
         return self.rules.first_read == "counted" or ("C" in order and order[0] != "C")
-
-    def _regions(self, *bits: Fraction | int) -> tuple[int, ...]:
-        """First bit of each region: they lie one behind the other, each from the start of a row."""
-        found, row = [], 0
-        for size in bits:
-            found.append(row * self.sizes.row_bits)
-            row += ceil_div(ceil_fraction(Fraction(size)), self.sizes.row_bits)
-        have = self.sizes.banks * self.sizes.rows
-        if row > have:
-            raise CapacityError(
-                f"its tensors take {row} rows of DRAM and there are {have} (of {self.sizes.row_bits} bit)"
-            )
-        return tuple(found)
 
     def tables(self) -> Transfer:
         """The tables of the weights' format."""
@@ -223,6 +211,27 @@ class Places:
         return found
 
 
-def _layout(first: str, last: str, channels_last: bool, **sizes: int) -> Layout:
+def regions(sizes: DramSizes, *bits: Fraction | int) -> tuple[int, ...]:
+    """Return the first bit of regions of some bits: one behind the other, each from the start of a row.
+
+    Raises
+    ------
+    CapacityError
+        If they take more than the DRAM has.
+    """
+    found, row = [], 0
+    for size in bits:
+        found.append(row * sizes.row_bits)
+        row += ceil_div(ceil_fraction(Fraction(size)), sizes.row_bits)
+    have = sizes.banks * sizes.rows
+    if row > have:
+        raise CapacityError(
+            f"its tensors take {row} rows of DRAM and there are {have} (of {sizes.row_bits} bit)"
+        )
+    return tuple(found)
+
+
+def laid_out(first: str, last: str, channels_last: bool, **sizes: int) -> Layout:
+    """Return the layout of a map: the dimensions in the first order, or in the last if channels are last."""
     dims = last if channels_last else first
     return Layout(dims, tuple(sizes[dim] for dim in dims))

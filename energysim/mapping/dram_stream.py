@@ -18,7 +18,7 @@ Rules, all assumed:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -32,13 +32,13 @@ from energysim.mapping.row_buffers import RowBuffers
 from energysim.mapping.rules import Rules
 from energysim.workload import LoopNest
 
-__all__ = ["Commands", "commands"]
+__all__ = ["INPUTS", "OUTPUTS", "RIGHT", "SUMS_IN", "SUMS_OUT", "Commands", "commands", "told"]
 
 #: Rows visited before the state of the banks is worked out.
 _CHUNK = 1 << 18
 #: What a transfer belongs to.
 _LABELS = (("right", "read"), ("inputs", "read"), ("outputs", "write"), ("sums", "write"), ("sums", "read"))
-_RIGHT, _INPUTS, _OUTPUTS, _SUMS_OUT, _SUMS_IN = range(5)
+RIGHT, INPUTS, OUTPUTS, SUMS_OUT, SUMS_IN = range(5)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,11 @@ def commands(
     CapacityError
         If the tensors of the layer take more than the DRAM has.
     """
-    places = Places(nest, tiling, rules, tensors, sizes)
+    return told(_transfers(Places(nest, tiling, rules, tensors, sizes)), sizes)
+
+
+def told(transfers: Iterable[tuple[int, Transfer]], sizes: DramSizes) -> Commands:
+    """Return what a DRAM does for transfers in order, each with the number of what it belongs to."""
     banks = RowBuffers(sizes.banks, sizes.rows, interleaved=sizes.interleaved)
     bursts, opened = [0] * len(_LABELS), np.zeros(len(_LABELS), dtype=np.int64)
     held = [-1] * len(_LABELS)
@@ -86,8 +90,8 @@ def commands(
             waiting.clear()
             labels.clear()
 
-    for label, moved in _transfers(places):
-        elements += moved.elements if label == _INPUTS else 0
+    for label, moved in transfers:
+        elements += moved.elements if label == INPUTS else 0
         if not moved.bursts:
             continue
         count, numbers = moved.behind(held[label])
@@ -118,7 +122,7 @@ def _transfers(places: Places) -> Iterator[tuple[int, Transfer]]:
     weights: Key = ()
     inputs: Key = ()
     outputs: Key = ()
-    yield _RIGHT, places.tables()
+    yield RIGHT, places.tables()
     for group in range(nest.groups):
         for step in product(*(range(trips[dim]) for dim in outer)):
             n, m, c, p, q = (step[place] for place in at)
@@ -127,22 +131,22 @@ def _transfers(places: Places) -> Iterator[tuple[int, Transfer]]:
                 if channel == last:
                     moved = places.finished(outputs, done)
                     done += moved.elements
-                    yield _OUTPUTS, moved
+                    yield OUTPUTS, moved
                 else:
-                    yield _SUMS_OUT, places.sums(outputs)
+                    yield SUMS_OUT, places.sums(outputs)
             if weights != (group, m, c):
                 weights = (group, m, c)
-                yield _RIGHT, places.right(weights)
+                yield RIGHT, places.right(weights)
             if inputs != (group, n, c, p, q):
                 follows = keeps and _next(inputs, (group, n, c, p, q), "GNCPQ".index(sweep))
                 inputs = (group, n, c, p, q)
-                yield _INPUTS, places.inputs(inputs, sweep if follows else "")
+                yield INPUTS, places.inputs(inputs, sweep if follows else "")
             if arrives:
                 outputs = (group, n, m, p, q)
                 if c or zeros:
-                    yield _SUMS_IN, places.sums(outputs)
+                    yield SUMS_IN, places.sums(outputs)
             channel = c
-    yield _OUTPUTS, places.finished(outputs, done)
+    yield OUTPUTS, places.finished(outputs, done)
 
 
 def _next(before: Key, now: Key, at: int) -> bool:

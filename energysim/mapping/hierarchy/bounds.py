@@ -187,7 +187,7 @@ class Bounds:
         if t.products:
             return moves.positions(t, np.arange(len(states)))
         least = moves.images.swept(t.shape, t.sweep)
-        if moves.rules.overlap == "one-axis" and t.open.any():
+        if moves.rules.overlap != "none" and t.open.any():
             none = least
             for dim in _SWEPT[freed]:
                 steps = states.extent[:, COLUMN[dim]]

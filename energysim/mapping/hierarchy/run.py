@@ -285,7 +285,7 @@ class Run:
         extent = self.lattice.extents[np.concatenate([piece[1] for piece in pieces])]
         worth = {t: np.concatenate([piece[2][i] for piece in pieces]) for i, t in enumerate(TENSORS)}
         trips = extent // before.extent[parent]
-        overlap = self.rules.overlap == "one-axis"
+        overlap = self.rules.overlap != "none"
         parts = []
         for number, (tensor, _) in enumerate(CLASSES):
             chosen = in_class(trips, number, overlap, self.moves.one) & worth[tensor or "outputs"]
