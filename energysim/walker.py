@@ -312,6 +312,9 @@ def _storage_notes(graph: LayerGraph, setting: Setting) -> tuple[str, ...]:
         unused = f" (not used: {setting.weight_format} was asked for)"
     elif not setting.hardware.weights.stored_compressed:
         unused = f" (not used: {setting.hardware.name} stores all weights densely)"
+    elif setting.hardware.weights.format is not None:
+        own = setting.hardware
+        unused = f" (not used: {own.name} stores weights as {own.weights.format})"
     return (f"cheapest lossless storage of the weights{unused}: {'; '.join(told)}",)
 
 

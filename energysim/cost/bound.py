@@ -7,7 +7,7 @@ from typing import Protocol
 
 from energysim.cost.base import Setting
 from energysim.cost.beside import beside_bits
-from energysim.cost.storage import StoredOperand, StoredWeights
+from energysim.cost.storage import StoredOperand, StoredWeights, formatted_bits
 from energysim.mapping import traffic_bound_bits
 from energysim.units import ceil_fraction
 from energysim.workload import MacWorkload
@@ -67,13 +67,21 @@ def compulsory_and_bound(layer: StoredLayer, capacity_bits: int | None) -> tuple
         nest,
         capacity_bits,
         weights.least_bits if second is None else _least(second),
-        _least(layer.inputs),
+        min([_least(layer.inputs), *_inside(layer)]),
         layer.outputs.bits,
         layer.setting.accumulator_bits,
     )
     return once, max(once, least + beside)
 
 
+def _inside(layer: StoredLayer) -> list[Fraction]:
+    """Bits of an input in formats that levels on chip hold it in, if any do."""
+    own, inputs = layer.setting.hardware.activations, layer.work.inputs
+    if not own.stored_compressed or inputs.packed is not None or not inputs.elements:
+        return []
+    return [formatted_bits(inputs, form, layer.inputs.width) for _, form in own.formats]
+
+
 def _least(operand: StoredOperand) -> Fraction:
-    """The fewest bits an element takes: in DRAM it may be compressed, in the buffer it is not."""
+    """The fewest bits an element takes, of those in DRAM and plain ones."""
     return min(operand.bits, Fraction(operand.width))

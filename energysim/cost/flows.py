@@ -40,7 +40,7 @@ class Flow:
     action: Literal["read", "write", "fill", "drain", "expand"]
     once: tuple[int, Fraction | int] = (0, 0)
     per_pass: tuple[int, Fraction | int] = (0, 0)
-    per_input: tuple[int, Fraction | int] = (0, 0)
+    per_input: tuple[Fraction | int, Fraction | int] = (0, 0)
     per_spill: tuple[int, Fraction | int] = (0, 0)
     expected: bool = False
 
@@ -85,21 +85,25 @@ def flows(layer: LayerCounts) -> tuple[Flow, ...]:
     sums = (outputs, outputs * layer.setting.accumulator_bits)
     zeros = sums if layer.setting.rules.first_read == "counted" else (0, 0)
     written = layer.work.outputs.elements
-    passed = (weights.elements, weights.stream_bits)
+    held, lying = layer.held, layer.held_inputs
+    passed = (held.elements, held.stream_bits)
     fetched, fetched_bits = weights.fetched
     read = (fetched, fetched_bits * ratio) if second is None or second.in_dram else (0, 0)
-    width, stored = (1, layer.inputs.width), (int(layer.inputs.in_dram), layer.inputs.bits)
+    again = lying.again
+    filled = (again, again * lying.bits)
+    stored = (again * int(layer.inputs.in_dram), again * layer.inputs.bits)
+    random_inputs = layer.inputs.expected or lying.expected
     finished = (written * layer.outputs.in_dram, written * layer.outputs.bits)
     tables = weights.table_bits
     return (
         *_expansion(layer),
         Flow(dram, right, "read", once=(0, tables * ratio), per_pass=read, expected=random),
-        Flow(dram, "inputs", "read", per_input=stored, expected=layer.inputs.expected),
+        Flow(dram, "inputs", "read", per_input=stored, expected=random_inputs),
         Flow(dram, "outputs", "write", once=finished, expected=layer.outputs.expected),
         Flow(dram, "partial_sums", "write", per_spill=sums),
         Flow(dram, "partial_sums", "read", once=zeros, per_spill=sums),
-        Flow(buffer, right, "fill", once=(0, tables), per_pass=passed),
-        Flow(buffer, "inputs", "fill", per_input=width),
+        Flow(buffer, right, "fill", once=(0, held.table_bits), per_pass=passed),
+        Flow(buffer, "inputs", "fill", per_input=filled, expected=lying.expected),
         Flow(buffer, "partial_sums", "drain", per_spill=sums),
         Flow(buffer, "partial_sums", "fill", once=zeros, per_spill=sums),
     )

@@ -30,6 +30,7 @@ import numpy as np
 
 from energysim.cost.base import Access, Setting, charge
 from energysim.cost.beside import read_beside
+from energysim.cost.held import HeldInputs, held_inputs
 from energysim.cost.storage import StoredOperand, StoredWeights, stored_operand
 from energysim.extra import Extra
 from energysim.kernels import DenseKernel, Histogram, Kernel
@@ -66,6 +67,16 @@ class LayerCounts:
         extra = self.work.extra
         bits = (extra.weight_bits or self.setting.weight_bits) if self.second is None else self.second.width
         return StoredWeights(self.work.nest.kernel, bits, self.setting, extra)
+
+    @cached_property
+    def held(self) -> StoredWeights:
+        """The weights as the buffer holds them."""
+        return self.weights.at(0, ["buffer"])
+
+    @cached_property
+    def held_inputs(self) -> HeldInputs:
+        """The inputs as the buffer holds them."""
+        return held_inputs(self.work.inputs, self.setting, 0, ["buffer"])
 
     @property
     def right(self) -> str:
@@ -144,13 +155,14 @@ class LayerCounts:
     def _buffer(self) -> list[Access]:
         buffer, rules = self.setting.hardware.buffer, self.setting.rules
         word, acc, nest = buffer.word_bits, self.setting.accumulator_bits, self.work.nest
-        weights = self._pixel_groups * self.weights.elements
-        weight_bits = self._pixel_groups * self.weights.stream_bits
+        weights = self._pixel_groups * self.held.elements
+        weight_bits = self._pixel_groups * self.held.stream_bits
+        input_bits, random = self.held_inputs.bits, self.held_inputs.expected
         inputs, outputs, updates = nest.positions * self._row_groups, nest.output_elements, self.updates
         reads = updates if rules.first_read == "counted" else updates - outputs
         found = [
             charge("buffer", self.right, "read", weights, weight_bits, buffer.read, word),
-            charge("buffer", "inputs", "read", inputs, inputs * self.inputs.width, buffer.read, word),
+            charge("buffer", "inputs", "read", inputs, inputs * input_bits, buffer.read, word, random),
             charge("buffer", "partial_sums", "update", updates, updates * acc, buffer.write, word),
             charge("buffer", "partial_sums", "read", reads, reads * acc, buffer.read, word),
         ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 
@@ -13,7 +14,7 @@ from energysim.formats import StorageFormat, StorageSize, WeightLayout, get_form
 from energysim.kernels import DenseKernel, IntArray, Kernel
 from energysim.workload import Operand
 
-__all__ = ["StoredOperand", "StoredWeights", "stored_operand"]
+__all__ = ["StoredOperand", "StoredWeights", "as_matrix", "formatted_bits", "stored_operand"]
 
 
 @dataclass(frozen=True)
@@ -57,17 +58,31 @@ def stored_operand(operand: Operand, setting: Setting) -> StoredOperand:
         name = own.format
     if name is None or operand.elements == 0:
         return StoredOperand(width, Fraction(width), False)
-    # An activation map is a matrix with a row per image and channel.
-    shape = operand.shape
-    matrix = (shape[0] * shape[1], operand.elements // (shape[0] * shape[1]))
-    try:
-        size = get_format(name).expected_size_bits(matrix, operand.stored_density, width)
-    except FormatError as error:
-        raise FormatError(f"activations cannot be stored as {name!r}: {error}") from None
-    bits = Fraction(size.total_bits, operand.elements)
+    bits = formatted_bits(operand, name, width)
     if setting.activation_format is None and bits >= width:
         return StoredOperand(width, Fraction(width), False)
     return StoredOperand(width, bits, operand.stored_density not in (0, 1) and bits != width)
+
+
+def formatted_bits(operand: Operand, name: str, width: int) -> Fraction:
+    """Return the expected bits of an element in a format.
+
+    Raises
+    ------
+    FormatError
+        If the format is none for computed tensors.
+    """
+    try:
+        size = get_format(name).expected_size_bits(as_matrix(operand), operand.stored_density, width)
+    except FormatError as error:
+        raise FormatError(f"activations cannot be stored as {name!r}: {error}") from None
+    return Fraction(size.total_bits, operand.elements)
+
+
+def as_matrix(operand: Operand) -> tuple[int, int]:
+    """Return the shape of an activation map as a matrix: a row per image and channel."""
+    rows = operand.shape[0] * operand.shape[1]
+    return rows, operand.elements // rows
 
 
 @dataclass(frozen=True)
@@ -75,8 +90,9 @@ class StoredWeights:
     """A weight tensor in the storage format it gets.
 
     A dense tensor is always stored densely. A sparse one is stored in the format asked for; else
-    densely if the hardware stores no compressed weights; else as its kernel suggests: ``periodic``
-    where the support is periodic, ``bitmap`` otherwise. What a scheme says goes before all of this.
+    densely if the hardware stores no compressed weights; else in the hardware's own format, if it has
+    one; else as its kernel suggests: ``periodic`` where the support is periodic, ``bitmap`` otherwise.
+    What a scheme says goes before all of this. :meth:`at` says how a level on chip holds them.
 
     ``size`` is what the network stores; ``fetched_*`` what a pass over the weights reads from DRAM
     (fewer bits where the weights are generated on chip); ``stream_bits`` what it reads on chip.
@@ -86,19 +102,41 @@ class StoredWeights:
     bits: int
     setting: Setting
     extra: Extra = NOTHING
+    chosen: str | None = None
+
+    def at(self, number: int, inner: Sequence[str]) -> StoredWeights:
+        """Return how a level on chip holds the weights.
+
+        Parameters
+        ----------
+        number : int
+            Of the level, among those inside DRAM.
+        inner : sequence of str
+            The names of these, outermost first.
+        """
+        own = self.setting.hardware.weights
+        if str(self.format) == "dense":
+            return self
+        if own.decompressed_at in inner[: number + 1]:
+            return replace(self, chosen="dense")
+        stated = dict(own.formats)
+        last = [stated[name] for name in inner[: number + 1] if name in stated]
+        return replace(self, chosen=last[-1]) if last else self
 
     @cached_property
     def format(self) -> StorageFormat:
         """The storage format."""
         if self.kernel.is_dense:
             return get_format("dense")
+        if self.chosen is not None:
+            return get_format(self.chosen)
         if self.extra.weight_format is not None:
             return get_format(self.extra.weight_format)
         if self.setting.weight_format is not None:
             return get_format(self.setting.weight_format)
         if not self.setting.hardware.weights.stored_compressed:
             return get_format("dense")
-        return get_format(self.kernel.storage)
+        return get_format(self.setting.hardware.weights.format or self.kernel.storage)
 
     @cached_property
     def _layout(self) -> WeightLayout:
@@ -169,7 +207,10 @@ class StoredWeights:
     @property
     def least_bits(self) -> Fraction:
         """The fewest bits that stand for a weight, in DRAM or on chip."""
-        return min(Fraction(self.bits), Fraction(self.fetched[1], max(1, self.elements)))
+        inside = (name for name, _ in self.setting.hardware.weights.formats)
+        forms = [self.at(0, [name]) for name in inside]
+        fewest = min((Fraction(form.stream_bits, max(1, form.elements)) for form in forms), default=self.bits)
+        return min(Fraction(self.bits), Fraction(self.fetched[1], max(1, self.elements)), fewest)
 
     @property
     def expansion_macs(self) -> int:

@@ -97,11 +97,12 @@ def _room(layer: LayerCounts) -> Room:
     return Room(
         buffer.capacity_bits,
         None if parts is None else (parts.weights, parts.inputs, parts.outputs),
-        layer.weights.table_bits,
-        layer.weights.tile_bits,
+        layer.held.table_bits,
+        layer.held.tile_bits,
         layer.inputs.width,
         layer.setting.accumulator_bits,
-        layer.weights.tile_range,
+        layer.held.tile_range,
+        layer.held_inputs.room if layer.held_inputs.format else None,
     )
 
 

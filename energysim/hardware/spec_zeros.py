@@ -142,7 +142,17 @@ def _spared(spec: Given, operand: str, hierarchical: bool) -> None:
 
 
 def _reserved(spec: Given, inner: list[str]) -> None:
-    if spec["zeros"]["reserve"] and not _kept_compressed(spec["zeros"]["activations"], inner):
+    inside = _kept_compressed(spec["zeros"]["activations"], inner)
+    levels = spec["levels"]
+    outermost = levels[0] if isinstance(levels, list) else levels["dram"]
+    overflow = (spec["zeros"]["reserve"] or {"overflow": "refetched"})["overflow"]
+    if inside and outermost.get("device") and overflow == "refetched":
+        what = (
+            "tiles that overflow and are fetched again are in no stream of addresses: with a DRAM 'device' "
+            "give a 'reserve' with 'overflow: never' or 'ignored'"
+        )
+        raise problem("zeros.reserve" if spec["zeros"]["reserve"] else "zeros.activations", what)
+    if spec["zeros"]["reserve"] and not inside:
         what = (
             "a 'reserve' is for activations that lie compressed on chip; none do: 'decompressed_at' of "
             "activations says how far in"

@@ -35,6 +35,9 @@ class Room:
         Bits of an input element and of an accumulator in the buffer.
     weight_range : callable, optional
         The arguments of ``weight_bits`` -> two arrays between which it lies, found quickly.
+    input_room : callable, optional
+        (elements of an input tile, images times channels of it as int64 arrays) -> its bits, where
+        they are not ``input_bits`` each but fewer. Must not decrease with either.
     """
 
     capacity: int | None
@@ -44,6 +47,11 @@ class Room:
     input_bits: int
     output_bits: int
     weight_range: Callable[[IntArray, IntArray], tuple[IntArray, IntArray]] | None = None
+    input_room: Callable[[IntArray, IntArray], IntArray] | None = None
+
+    def inputs(self, elements: IntArray, planes: IntArray) -> IntArray:
+        """Bits that input tiles take."""
+        return elements * self.input_bits if self.input_room is None else self.input_room(elements, planes)
 
     def holds(self, needs: tuple[int, int, int]) -> bool:
         """Whether weights, inputs and outputs of so many bits fit."""
@@ -68,7 +76,7 @@ def footprint(nest: LoopNest, tiling: Tiling, rules: Rules, room: Room) -> tuple
     held = copies(rules)
     return (
         held * weights + room.resident,
-        held * room.input_bits * n * c * rows * cols,
+        held * int(room.inputs(np.array([n * c * rows * cols]), np.array([n * c]))[0]),
         held * room.output_bits * n * m * p * q,
     )
 

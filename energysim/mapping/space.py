@@ -129,6 +129,7 @@ class Space:
         self._weights = WeightTiles(filters, channels, room, held)
         self._per_output = held * room.output_bits * filters.astype(float)
         self._per_input = held * room.input_bits * channels.astype(float)
+        self._held = held
         self._outer_shape = (len(n), len(self._rows.tiles), len(self._cols.tiles))
 
     @property
@@ -152,7 +153,7 @@ class Space:
         batch = self._tiles[0][n]
         window = batch * rows.largest[p] * cols.largest[q]
         pixels = batch * rows.tiles[p] * cols.tiles[q]
-        best = self._largest_fitting(window.astype(float)[:, None], pixels.astype(float)[:, None])
+        best = self._largest_fitting(window[:, None], batch[:, None], pixels.astype(float)[:, None])
         found = np.minimum(best, len(self._tiles[2]) - 1)
         whole = self._planes * rows.alone[p] * cols.alone[q]
         shared, along_q = whole, np.zeros(len(whole), dtype=np.bool_)
@@ -172,7 +173,7 @@ class Space:
             self._trips[2][found].astype(float),
         )
 
-    def _largest_fitting(self, window: Floats, pixels: Floats) -> IntArray:
+    def _largest_fitting(self, window: IntArray, batch: IntArray, pixels: Floats) -> IntArray:
         """Number of the largest tile of C that fits, per outer tile and tile of M, by bisection."""
         count, parts = len(self._tiles[2]), self._room.parts
         outputs = pixels * self._per_output
@@ -183,7 +184,7 @@ class Space:
         for _ in range(count.bit_length()):
             middle = (low + high) >> 1
             tried = np.minimum(middle, count - 1)
-            inputs = window * self._per_input[tried]
+            inputs = self._input_room(window, batch, tried)
             if parts is None:
                 fits = self._weights.fit(filters, tried, capacity - inputs - outputs)
             else:
@@ -193,6 +194,13 @@ class Space:
             high = np.where(fits, middle, high)
             low = np.where(fits, low, np.minimum(middle + 1, high))
         return high
+
+    def _input_room(self, window: IntArray, batch: IntArray, tried: IntArray) -> Floats:
+        """Bits of input tiles of so many positions per channel and images, by numbers of tiles of C."""
+        if self._room.input_room is None:
+            return window.astype(float) * self._per_input[tried]
+        channels = self._tiles[2][tried]
+        return self._held * self._room.input_room(window * channels, batch * channels).astype(float)
 
     def tiling(self, outer: int, filters: int, channels: int, kind: int, along_q: bool) -> Tiling:
         """The mapping of a point and a class."""

@@ -27,7 +27,8 @@ def format_of(kernel: Kernel, hardware: Hardware, asked: str | None = None) -> S
     """Return the format of a weight tensor.
 
     A dense tensor is stored densely; a sparse one as asked; else densely where the hardware stores no
-    compressed weights; else as the kernel says, by default ``periodic`` or ``bitmap``.
+    compressed weights; else in its own format, if it has one; else as the kernel says, by default
+    ``periodic`` or ``bitmap``.
     """
     if kernel.is_dense:
         return get_format("dense")
@@ -35,7 +36,7 @@ def format_of(kernel: Kernel, hardware: Hardware, asked: str | None = None) -> S
         return get_format(asked)
     if not hardware.weights.stored_compressed:
         return get_format("dense")
-    return get_format(kernel.storage)
+    return get_format(hardware.weights.format or kernel.storage)
 
 
 def quantised_weights(weights: NDArray[Any], bits: int) -> NDArray[np.int32]:
