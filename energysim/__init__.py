@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from energysim.graph import GraphBuilder, LayerGraph
     from energysim.hardware import Hardware, load_hardware
     from energysim.report import Report
+    from energysim.report.across import compare
+    from energysim.report.exchange import read_frame, write_frame
     from energysim.walker import estimate
     from energysim.zoo import load_model
 
@@ -26,9 +28,12 @@ _WHERE = {
     "Hardware": "energysim.hardware",
     "LayerGraph": "energysim.graph",
     "Report": "energysim.report",
+    "compare": "energysim.report.across",
     "estimate": "energysim.walker",
     "load_hardware": "energysim.hardware",
     "load_model": "energysim.zoo",
+    "read_frame": "energysim.report.exchange",
+    "write_frame": "energysim.report.exchange",
 }
 
 __all__ = [
@@ -36,9 +41,12 @@ __all__ = [
     "Hardware",
     "LayerGraph",
     "Report",
+    "compare",
     "estimate",
     "load_hardware",
     "load_model",
+    "read_frame",
+    "write_frame",
 ]
 
 

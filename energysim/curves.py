@@ -127,10 +127,10 @@ def curve_records(points: Iterable[BufferPoint]) -> list[dict[str, Any]]:
 
 def curve_frame(points: Iterable[BufferPoint]) -> pd.DataFrame:
     """Return :func:`curve_records` as a frame; a traffic that is not known is missing."""
-    import pandas as pd
+    from energysim.report.columns import TABLES
+    from energysim.report.frames import typed
 
-    bits = ["compulsory_bits", "dram_bound_bits", "dram_bits"]
-    return pd.DataFrame(curve_records(points)).astype(dict.fromkeys(bits, "Int64"))
+    return typed(curve_records(points), "curve", [column.name for column in TABLES["curve"].columns])
 
 
 def _point(

@@ -60,9 +60,7 @@ _OWN = {
     help="For curve: 16KiB,64KiB,108KiB, or by default powers of two from 4 KiB to 4 MiB.",
 )
 @click.option("--layer", metavar="NAME", help="For curve: one layer instead of the network.")
-@click.pass_context
 def command(
-    context: click.Context,
     model: str,
     kind: str,
     output: Path,
@@ -96,7 +94,7 @@ def command(
     report: Report | None
     hardware = None
     if model.lower().endswith(".json"):
-        _refuse_options(context)
+        _refuse_options()
         if kind == "curve":
             raise UsageError("a curve is many estimates, and a report is one: give the model instead")
         report = _read(model)
@@ -145,11 +143,11 @@ def _given(name: str) -> bool:
     return source is click.core.ParameterSource.COMMANDLINE
 
 
-def _refuse_options(context: click.Context) -> None:
+def _refuse_options() -> None:
     """Raise UsageError for an option of an estimate: a finished report takes none."""
     from energysim.errors import UsageError
 
-    for parameter in context.command.params:
+    for parameter in click.get_current_context().command.params:
         name = parameter.name or ""
         if name not in {"model", "kind", "output", *_OWN} and _given(name):
             raise UsageError(f"{parameter.opts[0]} is of an estimate; the report in MODEL is finished")

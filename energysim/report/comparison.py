@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from energysim.errors import UsageError, near_miss
 from energysim.report.blocks import part_titles
 from energysim.report.csv_form import csv_text
+from energysim.report.frames import attributes, typed
 from energysim.report.json_form import SCHEMA_VERSION, dump
 from energysim.report.rows import PARTS, LayerRow
 from energysim.report.scales import ATTO, factor, scale_for
@@ -22,7 +23,17 @@ if TYPE_CHECKING:
 
     from energysim.report.report import Report
 
-__all__ = ["QUANTITIES", "check_column", "frame", "in_order", "records", "render"]
+__all__ = [
+    "GROUPS",
+    "QUANTITIES",
+    "check_column",
+    "check_groups",
+    "frame",
+    "in_order",
+    "quantities",
+    "records",
+    "render",
+]
 
 #: Quantity -> its exact value; energies in attojoules.
 QUANTITIES: dict[str, Callable[[Totals], int]] = {
@@ -42,6 +53,8 @@ QUANTITIES: dict[str, Callable[[Totals], int]] = {
     "unfused_dram_bits": lambda t: t.unfused_dram_bits,
     "unfused_energy_pj": lambda t: t.unfused_energy_aj,
 }
+
+_NAMES = [name for quantity in QUANTITIES for name in (quantity, f"{quantity}_factor")]
 
 #: Quantity -> heading and unit of the table for people, where some scheme has any of it.
 _MORE = {
@@ -63,18 +76,24 @@ _SHOWN = {
     "cycles": ("cycles", ""),
 }
 
-_GROUPS: dict[str, Callable[[LayerRow], str]] = {
+#: What is compared -> the name of a row's group.
+GROUPS: dict[str, Callable[[LayerRow], str]] = {
     "layer": lambda row: row.origin,
     "part": lambda row: row.part,
     "network": lambda row: "all",
 }
 
 
+def check_groups(by: str) -> None:
+    """Raise UsageError unless sums can be compared by this."""
+    if by not in GROUPS:
+        raise UsageError(f"compare by {by!r}{near_miss(by, GROUPS)} ({', '.join(GROUPS)})")
+
+
 def _sums(report: Report, by: str) -> list[tuple[str, list[Totals]]]:
     """The sums of every scheme, per layer of the original network or per part, and of all layers."""
-    if by not in _GROUPS:
-        raise UsageError(f"compare by {by!r}{near_miss(by, _GROUPS)} ({', '.join(_GROUPS)})")
-    runs = [grouped(run, _GROUPS[by]) for run in report.runs]
+    check_groups(by)
+    runs = [grouped(run, GROUPS[by]) for run in report.runs]
     nothing = totals(report.runs[0], lambda row: False)
     if by == "network":
         names = []
@@ -97,22 +116,27 @@ def records(report: Report, by: str = "part", reference: str | None = None) -> l
     rows = _sums(report, by)
     for name, sums in rows[:-1] if by == "layer" else rows:  # a layer may be called "all"
         for scheme, one in zip(report.schemes, sums, strict=True):
-            record: dict[str, Any] = {by: name, "scheme": scheme}
-            for quantity, value in QUANTITIES.items():
-                own, base = value(one), value(sums[first])
-                record[quantity] = pj_decimal(own) if quantity.endswith("energy_pj") else own
-                record[f"{quantity}_factor"] = float(f"{base / own:.6g}") if own else None
-            found.append(record)
+            found.append({by: name, "scheme": scheme, **quantities(one, sums[first])})
+    return found
+
+
+def quantities(one: Totals, base: Totals | None) -> dict[str, Any]:
+    """Return the value of each quantity, and its factor against a reference; None where there is none."""
+    found: dict[str, Any] = {}
+    for quantity, value in QUANTITIES.items():
+        own = value(one)
+        found[quantity] = pj_decimal(own) if quantity.endswith("energy_pj") else own
+        factor = float(f"{value(base) / own:.6g}") if own and base is not None else None
+        found[f"{quantity}_factor"] = factor
     return found
 
 
 def frame(report: Report, by: str = "layer", reference: str | None = None) -> pd.DataFrame:
-    """Return :func:`records` as a frame; energies and factors are float64."""
-    import pandas as pd
-
-    result = pd.DataFrame(records(report, by, reference))
-    floats = [name for name in result.columns if name.endswith(("_pj", "_factor"))]
-    return result.astype(dict.fromkeys(floats, float))
+    """Return :func:`records` as a frame."""
+    found = records(report, by, reference)
+    result = typed(found, "comparison", [by, "scheme", *_NAMES])
+    result.attrs.update(attributes(report))
+    return result
 
 
 def render(report: Report, form: str, by: str = "part") -> str:

@@ -99,13 +99,14 @@ class Report:
         return Fraction(resting, total) if total else Fraction(0)
 
     def to_frame(self, table: str = "layers") -> pd.DataFrame:
-        """Return a tidy frame; its columns are documented in :mod:`energysim.report.frames`.
+        """Return a tidy frame; its columns are documented in :mod:`energysim.report.columns`.
 
         Parameters
         ----------
-        table : {"layers", "accesses"}
+        table : {"layers", "accesses", "levels", "tensors", "actions"}
             ``layers``: a row per scheme and node, with energy per level; ``accesses``: a row per
-            scheme, node, level, tensor and action. Counts are for the whole batch.
+            scheme, node, level, tensor and action; the others are sums of accesses, a row per scheme and
+            level, with tensor or action. Counts are for the whole batch.
         """
         from energysim.report import frames
 
@@ -113,9 +114,25 @@ class Report:
 
     def per_layer(self, scheme: str | None = None) -> pd.DataFrame:
         """Return the layer table of one scheme, by default the last, indexed by node."""
-        frame = self.to_frame()
+        return self._of("layers", scheme, ["node"])
+
+    def per_level(self, scheme: str | None = None) -> pd.DataFrame:
+        """Return elements, bits and energy of one scheme, by default the last, indexed by level."""
+        return self._of("levels", scheme, ["level"])
+
+    def per_tensor(self, scheme: str | None = None) -> pd.DataFrame:
+        """Return elements, bits and energy of one scheme, indexed by level and tensor."""
+        return self._of("tensors", scheme, ["level", "tensor"])
+
+    def per_action(self, scheme: str | None = None) -> pd.DataFrame:
+        """Return elements, bits and energy of one scheme, indexed by level and action."""
+        return self._of("actions", scheme, ["level", "action"])
+
+    def _of(self, table: str, scheme: str | None, index: list[str]) -> pd.DataFrame:
+        """The rows of one scheme."""
+        frame = self.to_frame(table)
         chosen = frame[frame["scheme"] == self.run(scheme).scheme]
-        return chosen.drop(columns="scheme").set_index("node")
+        return chosen.drop(columns="scheme").set_index(index)
 
     def compare(self, reference: str | None = None, by: str = "layer") -> pd.DataFrame:
         """Return every scheme beside a reference, with the factors by which it shrank.
@@ -210,6 +227,12 @@ class Report:
 
         return plot_curve(points, title_of_curve(f"{self.setup.model} {self.setup.input}", layer))
 
+    def to_html(self) -> str:
+        """Return one self-contained HTML page, for several reports see :mod:`energysim.report.page`."""
+        from energysim.report.page import render_page
+
+        return render_page([self])
+
     def to_json(self) -> str:
         """Return the report as JSON text: exact, without path, time or host name."""
         from energysim.report.json_form import to_json
@@ -233,7 +256,7 @@ class Report:
             from energysim.report.csv_form import csv_text
             from energysim.report.frames import layer_records
 
-            return csv_text(layer_records(self))
+            return csv_text(layer_records(self), ["folded_into"])
         from energysim.report.text import render
 
         return render(self, markdown=form == "markdown")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from matplotlib.artist import Artist
 from matplotlib.lines import Line2D
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["CurvePoint", "plot_curve", "title_of_curve"]
 
 #: Column of a point -> what its line is called and how it is drawn; those that are there are drawn.
-_LINES = {
+_LINES: dict[str, tuple[str, Literal["-", "--", ":"]]] = {
     "dram_bits": ("least traffic of a mapping", "-"),
     "dram_bound_bits": ("lower bound for any mapping", "--"),
     "compulsory_bits": ("every tensor once", ":"),
