@@ -13,9 +13,14 @@ _LANES = ("pixels", "filters", "products")
 
 def build(spec: Given) -> Hardware:
     """Return the hardware of a specification that has been validated."""
-    if isinstance(spec["levels"], list):
-        return HierarchyBuilder(spec["sources"]).hardware(spec)
-    return _TwoLevelBuilder(spec["sources"]).hardware(spec)
+    builder = HierarchyBuilder if isinstance(spec["levels"], list) else _TwoLevelBuilder
+    made = builder(spec["sources"]).hardware(spec)
+    scaling = spec["node_scaling"]
+    if scaling is None:
+        return made
+    from energysim.hardware.node_scaling import scaled
+
+    return scaled(made, scaling["to_nm"], scaling["from_voltage"].value, scaling["to_voltage"].value)
 
 
 class _TwoLevelBuilder(Builder):

@@ -13,6 +13,7 @@ from energysim.hardware.dram_chosen import chosen_device
 from energysim.hardware.extending import merged
 from energysim.hardware.file_text import file_text, similar_file
 from energysim.hardware.names import located
+from energysim.hardware.node_scaling import scaling_problems
 from energysim.hardware.problems import problems_of
 from energysim.hardware.quantities import show
 from energysim.hardware.spec_model import SCHEMA, spec_schema, spec_validator
@@ -41,7 +42,7 @@ def read_spec(path: Path) -> dict[str, Any]:
         spec: dict[str, Any] = spec_validator(form).validate_python(content, context={"sources": known})
     except ValidationError as error:
         raise spec_error(problems + problems_of(error, tree, spec_schema(form))) from None
-    problems += chosen_device(spec, tree)
+    problems += chosen_device(spec, tree) + scaling_problems(spec, tree)
     if problems:
         raise spec_error(problems)
     return spec

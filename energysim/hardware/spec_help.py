@@ -28,6 +28,7 @@ RECORDS: Mapping[str, str] = {
     "HierarchySpec": "A whole file for the cost model hierarchy: any number of memories and spatial axes.",
     "Level": "A memory of a hierarchy.",
     "Levels": "The memories of the cost model two-level.",
+    "NodeScaling": "Energies on chip at another technology node: those of DRAM and leakage stay.",
     "Partitions": "Parts of a memory, each for one tensor; together at most its capacity.",
     "Register": "Energies of a register.",
     "Reserve": "Room for tiles of activations that lie compressed on chip.",
@@ -64,6 +65,7 @@ _FILE = {
     "mac": "Width of a multiplier [bit] -> energy of a multiply-add; the narrowest that fits is used.",
     "name": "Name that reports print.",
     "node_nm": "Technology node [nm].",
+    "node_scaling": "Scales energies on chip from node_nm to another node; not given: nothing is scaled.",
     "rules": "Counting rules that differ from the default: rule -> value (energysim list rules).",
     "schema": "Version of this form.",
     "sources": "Key -> publication, for the constants of this file.",
@@ -130,6 +132,7 @@ KEYS: Mapping[str, Mapping[str, str]] = {
     "Level": {
         **_LEVEL,
         "bypass": "Tensors never held here.",
+        "device": "Devices that dram is made of, instead of read, write, energy_table and capacity.",
         "fill": "Energy of a word written that comes from outside; not given: write.",
         "keep": "Tensors always held here; of those in neither list the mapping decides.",
         "leakage": "Energy per cycle, used or not.",
@@ -140,6 +143,11 @@ KEYS: Mapping[str, Mapping[str, str]] = {
         "write_bandwidth": "As bandwidth, of writes alone.",
     },
     "Levels": {"buffer": "The on-chip buffer.", "dram": "The memory outside the chip."},
+    "NodeScaling": {
+        "from_voltage": "Supply voltage that the energies are for.",
+        "to_nm": "The other node [nm].",
+        "to_voltage": "Supply voltage there.",
+    },
     "Partitions": {
         "inputs": "Size of the part for inputs.",
         "outputs": "Size of the part for outputs and partial sums.",

@@ -62,7 +62,7 @@ def spec_schema(form: str = "two-level") -> Schema:
             "zeros": common["zeros"],
         },
         {
-            **{key: optional[key] for key in ("description", "cost_model", "node_nm")},
+            **{key: optional[key] for key in ("description", "cost_model", "node_nm", "node_scaling")},
             "registers": (by_width(record("Register", {"read": energy, "write": energy}, {})), {}),
             "register_accesses": (record("Accesses", {}, one), dict.fromkeys(one, 1)),
             **{key: optional[key] for key in ("rules", "sources")},

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic_core import core_schema as s
 
 from energysim.hardware.dram_system import MAPPINGS
-from energysim.hardware.quantities import BANDWIDTH, CAPACITY, ENERGY, FREQUENCY, show
+from energysim.hardware.quantities import BANDWIDTH, CAPACITY, ENERGY, FREQUENCY, VOLTAGE, show
 from energysim.hardware.spec_blocks import (
     WIDEST,
     Schema,
@@ -63,6 +63,7 @@ def common_fields(version: str) -> tuple[dict[str, Schema], Optional]:
         "description": (text(), ""),
         "cost_model": (name, "two-level"),
         "node_nm": (nanometres, None),
+        "node_scaling": (_scaling_schema(), None),
         "rules": (s.dict_schema(text(), rule, strict=True), {}),
         "sources": (s.dict_schema(text(), source, strict=True), {}),
     }
@@ -82,6 +83,13 @@ def source_schema() -> Schema:
             "node_nm": (whole(1, 10_000), None),
         },
     )
+
+
+def _scaling_schema() -> Schema:
+    """From the node of the specification to another."""
+    volts = quantity(VOLTAGE)
+    needed = {"to_nm": whole(1, 10_000), "from_voltage": volts, "to_voltage": volts}
+    return record("NodeScaling", needed, {})
 
 
 def device_field() -> Optional:

@@ -26,7 +26,7 @@ CASES = [
     ("clock: 100 MHz", "clock: 100 MHz\n<<: {a: 1}", "small.yaml:4:1: merge keys (<<) are not supported; use 'extends' or repeat the values"),
     ("clock: 100 MHz", "clock: 100 MHz\n[a]: 1", "small.yaml:4:1: a key must be text"),
     ("  8: {value: 1.5", "  99: {value: 1.5", "small.yaml:18:7: mac.99: '99' is no width; expected bits from 1 to 64"),
-    ("clock: 100 MHz", 'clock: 100 MHz\n"q\\nr": 1', "small.yaml:4:1: q\\nr: unknown key 'q\\nr'; expected one of schema, name, clock, bits, levels, mac, vector_op, array, zeros, description, cost_model, node_nm, registers, register_accesses, rules, sources"),
+    ("clock: 100 MHz", 'clock: 100 MHz\n"q\\nr": 1', "small.yaml:4:1: q\\nr: unknown key 'q\\nr'; expected one of schema, name, clock, bits, levels, mac, vector_op, array, zeros, description, cost_model, node_nm, node_scaling, registers, register_accesses, rules, sources"),
     # an energy
     ("value: 1.5 pJ", "value: -1.5 pJ", "small.yaml:18:14: mac.8.value: '-1.5 pJ': an energy must be zero or more"),
     ("value: 1.5 pJ", "value: 1.5 MHz", "small.yaml:18:14: mac.8.value: '1.5 MHz' is a frequency; expected an energy: a number and one of pJ, nJ, fJ, aJ, such as '3.2 pJ'"),
