@@ -114,6 +114,8 @@ def _dram(case: Case, sums: Totals) -> Fraction:
 def _times(before: int, after: int, what: str) -> str:
     if not before or not after:
         return f"where {what} is nothing in one of them"
+    if after == before:
+        return "no less"
     if after > before:
         return f"{float(Fraction(after, before)):.2f} times more"
     return f"{float(Fraction(before, after)):.2f} times less"
