@@ -151,12 +151,17 @@ class Bounds:
         name = moves.hierarchy.nodes[outer].name
         axes = moves.axes(place, outer)
         share = t.share[:, None] * most(axes, t.tensor)
-        read = moves.prices(name, t.tensor, "read")
-        network = sum((moves.prices(a.name, t.tensor, "transfer") for a in axes), none[0])
+        made = moves.prices.share(name, t.tensor, t.products)
+        read = moves.prices(name, t.tensor, "read") * made
+        passed = (
+            moves.prices(a.name, t.tensor, "transfer") * moves.prices.share(a.name, t.tensor, t.products)
+            for a in axes
+        )
+        network = sum(passed, none[0])
         price = price + (read + network) / share
         if t.tensor != "outputs":
             return words[:, None] * price, none
-        price = price + moves.prices(name, t.tensor, "update") / share
+        price = price + moves.prices(name, t.tensor, "update") * made / share
         back = t.back + network if t.back.shape[1] else none
         lone = t.alone | any("outputs" not in a.shared and set(a.loops) & set("CRS") for a in axes)
         price = price + np.where(lone[:, None], 0.0, back / share)

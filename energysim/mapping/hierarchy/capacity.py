@@ -10,6 +10,7 @@ import numpy as np
 from energysim.hardware.hierarchy import TENSORS, Hierarchy, SpatialAxis, TemporalLevel
 from energysim.hardware.tables import capacity_text
 from energysim.kernels import IntArray
+from energysim.mapping.hierarchy.held import ALIKE, Held
 from energysim.mapping.hierarchy.lattice import Lattice
 from energysim.mapping.hierarchy.loops import sizes
 from energysim.mapping.hierarchy.prices import Prices
@@ -24,7 +25,12 @@ __all__ = ["nothing_fits"]
 
 
 def nothing_fits(
-    hierarchy: Hierarchy, nest: LoopNest, rules: Rules, bits: Widths, stored_only: bool = False
+    hierarchy: Hierarchy,
+    nest: LoopNest,
+    rules: Rules,
+    bits: Widths,
+    stored_only: bool = False,
+    held: Held = ALIKE,
 ) -> str:
     """Return which constraint keeps every mapping of a layer from fitting.
 
@@ -37,13 +43,17 @@ def nothing_fits(
         Of a weight, an input and an accumulator as they are held.
     stored_only : bool
         Whether weights that do not exist take no room.
+    held : Held
+        What levels hold in another way.
     """
     size = sizes(nest)
     for dim in DIMS:
         if size[dim] > 1 and not any(dim in node.loops for node in hierarchy.nodes):
             return f"no mapping fits this layer: no level or axis takes loops over {dim} (it has {size[dim]})"
     free = Prices({}, (-1,))
-    problem = Problem(hierarchy, nest, rules, bits, free, lambda cost, _: cost[:, 0], True, stored_only)
+    problem = Problem(
+        hierarchy, nest, rules, bits, free, lambda cost, _: cost[:, 0], True, stored_only, held=held
+    )
     cases = [_Case(hierarchy, problem.lattice, Room(problem, keeps)) for keeps in _keeps(hierarchy)]
     everywhere = {p for p, node in enumerate(hierarchy.nodes) if isinstance(node, TemporalLevel)}
     one = [found for place in sorted(everywhere) for found in _least(cases, place, everywhere - {place})]
@@ -96,7 +106,7 @@ def _least(cases: list[_Case], place: int, kept: Set[int]) -> list[tuple[str, st
             short = max(0, need - have)
         else:
             parts = {t: node.part_bits(t) or 0 for t in case.room.keeps[place]}
-            needs = {t: case.room.copies(node) * case.room.need(t)[points] for t in parts}
+            needs = {t: case.room.copies(node) * case.room.need(t, place)[points] for t in parts}
             over = np.zeros(len(points), dtype=np.int64)
             for t in parts:
                 over += np.maximum(needs[t] - parts[t], 0)

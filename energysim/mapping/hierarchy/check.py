@@ -8,6 +8,7 @@ from energysim.errors import near_miss
 from energysim.hardware.hierarchy import TENSORS, Hierarchy, SpatialAxis, TemporalLevel
 from energysim.hardware.tables import capacity_text
 from energysim.mapping.hierarchy.footprint import Widths, needs
+from energysim.mapping.hierarchy.held import ALIKE, Held
 from energysim.mapping.hierarchy.loops import loop_tree, sizes
 from energysim.mapping.hierarchy.mapping import Mapping, MappingError
 from energysim.mapping.hierarchy.rules import hierarchy_rules
@@ -40,6 +41,7 @@ def checked(
     imperfect: bool = False,
     stored_only: bool = False,
     skips: bool = False,
+    held: Held = ALIKE,
 ) -> Walk:
     """Return a mapping laid over a hierarchy, ready to be counted.
 
@@ -56,6 +58,8 @@ def checked(
     stored_only, skips : bool
         Whether weights that do not exist are neither stored nor moved; whether their products
         take no cycle.
+    held : Held
+        What levels hold in another way.
 
     Raises
     ------
@@ -70,8 +74,8 @@ def checked(
     check_sizes(hierarchy, mapping, nest, imperfect)
     tree = loop_tree(hierarchy, mapping, nest)
     own = hierarchy_rules(hierarchy.rules)
-    walk = Walk(nest, tree, rules, own, stored_only, skips and not nest.kernel.is_dense)
-    check_room(walk, bits)
+    walk = Walk(nest, tree, rules, own, stored_only, skips and not nest.kernel.is_dense, held.values)
+    check_room(walk, bits, held)
     return walk
 
 
@@ -134,9 +138,9 @@ def check_sizes(hierarchy: Hierarchy, mapping: Mapping, nest: LoopNest, imperfec
             )
 
 
-def check_room(walk: Walk, bits: Widths) -> None:
+def check_room(walk: Walk, bits: Widths, held: Held = ALIKE) -> None:
     """The tiles fit their levels."""
-    found = needs(walk, bits)
+    found = needs(walk, bits, held)
     for level in walk.tree.hierarchy.levels[1:]:
         own = [need for need in found if need.level == level.name]
         if level.partitions is not None:

@@ -128,11 +128,11 @@ def _operand(walk: Walk, tensor: str) -> tuple[dict[int, Traffic], dict[int, int
     fills = 0
     for outer, inner in zip(keepers, (*keepers[1:], walk.tree.end), strict=True):
         shared = walk.sharing(tensor, outer, inner)
-        reads = operand_words(walk, tensor, inner, shared)
+        reads = operand_words(walk, tensor, inner, shared, outer)
         found[outer] = Traffic(nodes[outer].name, tensor, reads, fills)
-        fills = operand_words(walk, tensor, inner, frozenset())
+        fills = operand_words(walk, tensor, inner, frozenset(), inner) if inner != walk.tree.end else 0
         for place in walk.axes(outer, inner):
-            crossed[place] = operand_words(walk, tensor, inner, {p for p in shared if p > place})
+            crossed[place] = operand_words(walk, tensor, inner, {p for p in shared if p > place}, place)
     return found, crossed
 
 

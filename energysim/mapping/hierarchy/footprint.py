@@ -10,6 +10,7 @@ import numpy as np
 
 from energysim.hardware.hierarchy import TENSORS, TemporalLevel
 from energysim.kernels import MaskKernel
+from energysim.mapping.hierarchy.held import ALIKE, Held
 from energysim.mapping.hierarchy.walk import IMAGE_AXES, Walk
 from energysim.units import ceil_fraction
 
@@ -27,7 +28,7 @@ class Need:
     bits: int
 
 
-def needs(walk: Walk, bits: Widths) -> tuple[Need, ...]:
+def needs(walk: Walk, bits: Widths, held: Held = ALIKE) -> tuple[Need, ...]:
     """Return the room each tensor takes in each level that holds it, but the outermost.
 
     Parameters
@@ -35,6 +36,8 @@ def needs(walk: Walk, bits: Widths) -> tuple[Need, ...]:
     walk : Walk
     bits : (int or Fraction, int, int)
         Of a weight (with its share of indices), an input and an accumulator as they are held.
+    held : Held
+        What levels hold in another way.
     """
     found = []
     for place, node in enumerate(walk.tree.hierarchy.nodes):
@@ -43,18 +46,33 @@ def needs(walk: Walk, bits: Widths) -> tuple[Need, ...]:
         copies = 2 if node.double_buffered or walk.rules.double_buffering == "yes" else 1
         for tensor, width in zip(TENSORS, bits, strict=True):
             if place in walk.tree.keepers[tensor]:
-                held = ceil_fraction(Fraction(width) * tile_elements(walk, tensor, place))
-                found.append(Need(node.name, tensor, copies * held))
+                found.append(Need(node.name, tensor, copies * _bits(walk, tensor, place, width, held)))
     return tuple(found)
 
 
-def tile_elements(walk: Walk, tensor: str, place: int) -> int:
-    """Return the elements of the fullest tile of a tensor at a place."""
+def _bits(walk: Walk, tensor: str, place: int, width: Fraction | int, held: Held) -> int:
+    """What the fullest tile of a tensor takes in a level."""
+    if tensor == "weights" and place in held.weights:
+        stored, width = held.weights[place]
+        return ceil_fraction(width * tile_elements(walk, tensor, place, stored))
+    elements = tile_elements(walk, tensor, place)
+    if tensor == "inputs" and place in held.inputs:
+        planes = prod(walk.tree.extent(place, dim) for dim in "NGC")
+        return int(held.inputs[place](np.array([elements]), np.array([planes]))[0])
+    return ceil_fraction(Fraction(width) * elements)
+
+
+def tile_elements(walk: Walk, tensor: str, place: int, stored: bool | None = None) -> int:
+    """Return the elements of the fullest tile of a tensor at a place.
+
+    ``stored`` says whether weights that do not exist are left out there; by default as the walk does.
+    """
     size = {dim: walk.tree.extent(place, dim) for dim in "NGMCPQRS"}
     if tensor == "outputs":
         return prod(size[dim] for dim in "NGMPQ")
     if tensor == "weights":
-        return _weights(walk, size) if walk.stored_only else prod(size[dim] for dim in "GMCRS")
+        only = walk.stored_only if stored is None else stored
+        return _weights(walk, size) if only else prod(size[dim] for dim in "GMCRS")
     outside = walk.tree.outside(place)
     planes = size["N"] * size["G"] * size["C"]
     return planes * prod(walk.image(dims, place).largest(outside) for dims in IMAGE_AXES)

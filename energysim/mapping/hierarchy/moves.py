@@ -10,8 +10,10 @@ levels further inside (:mod:`energysim.mapping.hierarchy.sums` says when sums st
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Dict
 from collections.abc import Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import cached_property
 from math import prod
 
@@ -51,6 +53,8 @@ class Moves:
         Multiplications that take words.
     images : ImageTable
         Positions of input tiles.
+    again : dict of int to Fraction
+        Place of a level -> how often an input tile is fetched for each time that it is needed.
     """
 
     hierarchy: Hierarchy
@@ -61,6 +65,7 @@ class Moves:
     weights: int
     products: int
     images: ImageTable
+    again: Dict[int, Fraction] = field(default_factory=dict)
 
     @cached_property
     def sizes(self) -> IntArray:
@@ -141,7 +146,7 @@ class Moves:
             if tensor == "weights":
                 words = float(self.weights) * _product(left, "NPQ")
             elif tensor == "inputs":
-                words = self.planes * _product(left, "M")
+                words = self.planes * float(self.again.get(place, 1)) * _product(left, "M")
             else:
                 words = self.outputs * _product(left, "CRS")
             actions = ["drain"] if tensor == "outputs" and self.rules.drain == "counted" else []
@@ -165,6 +170,7 @@ class Moves:
                 found.append(t)
                 continue
             network = self.prices(axis.name, t.tensor, "transfer")
+            network = network * self.prices.share(axis.name, t.tensor, t.products)
             t = replace(t, price=t.price + network / t.share[:, None])
             shared = t.tensor in axis.shared
             if t.tensor == "outputs":
@@ -209,21 +215,24 @@ class Moves:
                 t, states = self._summed(t, states, place)
                 found.append(t)
             else:
-                price = t.price + self.prices(name, t.tensor, "read") / t.share[:, None]
+                read = self.prices(name, t.tensor, "read")
+                read = read * self.prices.share(name, t.tensor, t.products)
+                price = t.price + read / t.share[:, None]
                 found.append(replace(t, price=price, reached=True))
         return replace(states, transfers=tuple(found))
 
     def _summed(self, t: Transfer, states: States, place: int) -> tuple[Transfer, States]:
         """Sums arrive at the level that completes them."""
         name = self.hierarchy.nodes[place].name
-        read = self.prices(name, "outputs", "read")
+        made = self.prices.share(name, "outputs", t.products)
+        read = self.prices(name, "outputs", "read") * made
         share = t.share[:, None]
-        price = t.price + self.prices(name, "outputs", "update", "read") / share
+        price = t.price + (self.prices(name, "outputs", "update") * made + read) / share
         elided, zero = self.rules.first_read == "elided", states.zero
         if not self.one:
             if elided:
-                fill = ("read", "fill") if place else ("read",)
-                zero = zero + self.outputs * self.prices(name, "outputs", *fill)
+                fill = self.prices(name, "outputs", "fill") if place else 0.0
+                zero = zero + self.outputs * (read + fill)
         else:
             back = t.back if t.back.shape[1] else np.zeros_like(price)
             credit = zero / self.outputs

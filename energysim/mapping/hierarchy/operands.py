@@ -11,7 +11,7 @@ from energysim.mapping.hierarchy.walk import IMAGE_AXES, Walk
 __all__ = ["operand_words"]
 
 
-def operand_words(walk: Walk, tensor: str, inner: int, shared: Set[int]) -> int:
+def operand_words(walk: Walk, tensor: str, inner: int, shared: Set[int], at: int) -> int:
     """Return the words of weights or inputs that all copies of a level get, one after the other.
 
     Parameters
@@ -22,15 +22,18 @@ def operand_words(walk: Walk, tensor: str, inner: int, shared: Set[int]) -> int:
         Place of the level, or of the multipliers.
     shared : set of int
         Places of axes along which a word for several copies counts once.
+    at : int
+        Place at which they are counted, and whose words they are.
     """
-    return _weights(walk, inner, shared) if tensor == "weights" else _inputs(walk, inner, shared)
+    return _weights(walk, inner, shared, at) if tensor == "weights" else _inputs(walk, inner, shared)
 
 
-def _weights(walk: Walk, inner: int, shared: Set[int]) -> int:
+def _weights(walk: Walk, inner: int, shared: Set[int], at: int) -> int:
     """All weights, again for every image tile that is walked or spread."""
     kernel = walk.nest.kernel
-    only = walk.skips if inner == walk.tree.end else walk.stored_only
-    held = kernel.nonzeros if only else prod(kernel.shape)
+    held = walk.weights(at)
+    if inner == walk.tree.end:
+        held = kernel.nonzeros if walk.skips else prod(kernel.shape)
     apart = (*walk.walked("weights", inner), *walk.spread(inner, shared))
     return held * walk.visits("NPQ", apart)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -27,10 +27,18 @@ class Prices:
         then its bits in each memory that has a bandwidth, or whatever else adds up.
     owner : tuple of int
         Place of the memory a resource belongs to, so that its copies share the load; -1 for none.
+    fed : dict of (str, str) to float
+        (level or axis, tensor) -> what a word that multipliers take or give costs there, as a share of
+        the price of others; 1 where it does not stand.
     """
 
     of: dict[tuple[str, str, str], tuple[float, ...]]
     owner: tuple[int, ...]
+    fed: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def share(self, name: str, tensor: str, products: bool) -> float:
+        """Of the price of a word, what one for or from the multipliers costs, if that is what it is."""
+        return self.fed.get((name, tensor), 1.0) if products else 1.0
 
     def __call__(self, name: str, tensor: str, *actions: str) -> Floats:
         """The price of some actions together."""

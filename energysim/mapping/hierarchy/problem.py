@@ -9,6 +9,7 @@ from functools import cached_property
 
 from energysim.hardware.hierarchy import Hierarchy
 from energysim.kernels import IntArray
+from energysim.mapping.hierarchy.held import ALIKE, Held
 from energysim.mapping.hierarchy.images_table import ImageTable
 from energysim.mapping.hierarchy.lattice import Lattice
 from energysim.mapping.hierarchy.loops import sizes
@@ -44,8 +45,11 @@ class Problem:
         Whether weights that do not exist are neither stored nor moved.
     products : int
         Multiplications that take words.
-    needs : dict of str to int64 array (points,)
-        Bits that one tile of each tensor takes, as far as they have been asked for.
+    held : Held
+        What levels hold in another way than the widths say.
+    needs : dict of (str, int) to int64 array (points,)
+        Bits that one tile of each tensor takes, by tensor and place (-1: wherever all levels are
+        alike), as far as they have been asked for.
     """
 
     hierarchy: Hierarchy
@@ -57,7 +61,8 @@ class Problem:
     lanes_count: bool = True
     stored_only: bool = False
     products: int = 0
-    needs: dict[str, IntArray] = field(default_factory=dict)
+    held: Held = ALIKE
+    needs: dict[tuple[str, int], IntArray] = field(default_factory=dict)
     _tables: dict[Hashable, Floats] = field(default_factory=dict)
 
     @cached_property

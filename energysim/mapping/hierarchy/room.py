@@ -51,7 +51,7 @@ class Room:
             return found
         if node.partitions is not None:
             for tensor in self.keeps[place]:
-                found &= self.copies(node) * self.need(tensor) <= (node.part_bits(tensor) or 0)
+                found &= self.copies(node) * self.need(tensor, place) <= (node.part_bits(tensor) or 0)
         elif node.capacity_bits is not None:
             found = self.total(place) <= node.capacity_bits
         return found
@@ -66,26 +66,43 @@ class Room:
         assert isinstance(node, TemporalLevel)
         found = np.zeros(len(self.lattice.extents), dtype=np.int64)
         for tensor in self.keeps[place]:
-            found += self.copies(node) * self.need(tensor)
+            found += self.copies(node) * self.need(tensor, place)
         return found
 
-    def need(self, tensor: str) -> IntArray:
-        """Bits that one tile of a tensor takes, by point."""
-        known = self.problem.needs
-        if tensor not in known:
-            width = Fraction(self.problem.bits[TENSORS.index(tensor)])
-            held = self._elements(tensor) * width.numerator
-            known[tensor] = -(-held // width.denominator)
-        return known[tensor]
+    def need(self, tensor: str, place: int) -> IntArray:
+        """Bits that one tile of a tensor takes in a level, by point."""
+        known, own = self.problem.needs, self.problem.held
+        special = (tensor == "weights" and place in own.weights) or (
+            tensor == "inputs" and place in own.inputs
+        )
+        key = tensor, place if special else -1
+        if key not in known:
+            known[key] = self._need(tensor, place, special)
+        return known[key]
 
-    def _elements(self, tensor: str) -> IntArray:
+    def _need(self, tensor: str, place: int, special: bool) -> IntArray:
+        width, stored = Fraction(self.problem.bits[TENSORS.index(tensor)]), self.problem.stored_only
+        if special and tensor == "inputs":
+            return self.problem.held.inputs[place](self._elements(tensor, stored), self._extent("NGC"))
+        if special:
+            stored, width = self.problem.held.weights[place]
+        held = self._elements(tensor, stored) * width.numerator
+        found: IntArray = -(-held // width.denominator)
+        return found
+
+    def _extent(self, dims: str) -> IntArray:
+        """Product of the extents of some dimensions."""
+        held = np.ones(len(self.lattice.extents), dtype=np.int64)
+        for dim in dims:
+            held *= self.lattice.extents[:, COLUMN[dim]]
+        return held
+
+    def _elements(self, tensor: str, stored: bool) -> IntArray:
         extents = self.lattice.extents
         dims = {"weights": "GMCRS", "inputs": "NGC", "outputs": "NGMPQ"}[tensor]
-        if tensor == "weights" and self.problem.stored_only and not self.problem.nest.kernel.is_dense:
+        if tensor == "weights" and stored and not self.problem.nest.kernel.is_dense:
             return self._stored()
-        held = np.ones(len(extents), dtype=np.int64)
-        for dim in dims:
-            held *= extents[:, COLUMN[dim]]
+        held = self._extent(dims)
         if tensor == "inputs":
             held *= self.problem.images.fullest(extents[:, [COLUMN[d] for d in "PQRS"]])
         return held

@@ -103,7 +103,15 @@ class Run:
         ]
         weights = nest.kernel.nonzeros if problem.stored_only else prod(nest.kernel.shape)
         self.moves = Moves(
-            hierarchy, nest, self.rules, problem.prices, keeps, weights, problem.products, problem.images
+            hierarchy,
+            nest,
+            self.rules,
+            problem.prices,
+            keeps,
+            weights,
+            problem.products,
+            problem.images,
+            problem.held.again,
         )
         room = Room(problem, keeps)
         self.bounds = Bounds(problem, self.moves, room)

@@ -14,6 +14,7 @@ import numpy as np
 
 from energysim.errors import EnergysimError
 from energysim.hardware.hierarchy import Hierarchy
+from energysim.mapping.hierarchy.held import ALIKE, Held
 from energysim.mapping.hierarchy.mapping import Mapping
 from energysim.mapping.hierarchy.prices import Objective, Prices
 from energysim.mapping.hierarchy.problem import Problem, Widths
@@ -79,6 +80,7 @@ def search_mapping(
     products: int | None = None,
     slack: float = 1.0,
     deadline: float | None = None,
+    held: Held = ALIKE,
 ) -> Found:
     """Return the best mapping of the default space.
 
@@ -105,6 +107,8 @@ def search_mapping(
         Mappings with values up to so many times the best are among the ties; which, is not defined.
     deadline : float, optional
         Value of ``time.monotonic()`` at which to stop with what is known.
+    held : Held
+        What levels hold in another way than ``bits`` says.
 
     Raises
     ------
@@ -115,7 +119,7 @@ def search_mapping(
     value, ties = (np.inf, {}) if known is None else (known[0], {known[1]: known[0]})
     pruned, least = Pruned(), np.inf
     made = nest.dense_macs if products is None else products
-    problem = Problem(hierarchy, nest, rules, bits, prices, objective, lanes_count, stored_only, made)
+    problem = Problem(hierarchy, nest, rules, bits, prices, objective, lanes_count, stored_only, made, held)
     runs = [Run(problem, bypass) for bypass in problem.bypasses]
     if len(runs) > 1:  # the most promising first
         runs.sort(key=lambda run: run.least())
@@ -164,6 +168,7 @@ def least_value(
     *,
     stored_only: bool = False,
     products: int | None = None,
+    held: Held = ALIKE,
 ) -> float:
     """Return what no mapping stays below, without a search; parameters as for :func:`search_mapping`.
 
@@ -172,7 +177,7 @@ def least_value(
     """
     check_searchable(hierarchy, nest)
     made = nest.dense_macs if products is None else products
-    problem = Problem(hierarchy, nest, rules, bits, prices, objective, True, stored_only, made)
+    problem = Problem(hierarchy, nest, rules, bits, prices, objective, True, stored_only, made, held)
     return min(Run(problem, bypass).least() for bypass in problem.bypasses)
 
 

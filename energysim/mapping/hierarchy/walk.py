@@ -34,6 +34,8 @@ class Walk:
         Whether weights that do not exist are neither stored nor moved.
     skips : bool
         Whether their products take no cycle and no access (and there are such weights).
+    values : tuple of int
+        How many values the whole weights have at each place; empty: as many in all levels.
     """
 
     nest: LoopNest
@@ -42,11 +44,19 @@ class Walk:
     own: HierarchyRules
     stored_only: bool
     skips: bool
+    values: tuple[int, ...] = ()
 
     @cached_property
     def support(self) -> Support:
         """The kernel seen through the loops; only made where zeros are skipped."""
         return Support(self.nest, self.tree)
+
+    def weights(self, place: int) -> int:
+        """Values of all weights as they lie at, or pass, a place."""
+        if self.values:
+            return self.values[place]
+        kernel = self.nest.kernel
+        return kernel.nonzeros if self.stored_only else prod(kernel.shape)
 
     @property
     def images(self) -> int:
