@@ -109,10 +109,12 @@ def test_every_page_is_in_the_contents() -> None:
         for inner in entry if isinstance(entry, list) else entry.values() if isinstance(entry, dict) else ():
             yield from pages(inner)
 
-    listed = list(pages(config["nav"]))
+    listed = set(pages(config["nav"]))
     made = {"cli.md", "hardware.md", "reports/operators.md", "reports/reproduction.md"}
     notebooks = {f"reports/notebooks/{p.stem}.md" for p in (HOME / "reports/notebooks").glob("*.ipynb")}
-    assert sorted(listed) == sorted({p.name for p in DOCS.glob("*.md")} | made | notebooks)
+    there = {path.name for path in DOCS.glob("*.md")} | made | notebooks
+    assert not there - listed, "add them to the nav of mkdocs.yml"
+    assert not listed - there
 
 
 def anchors(path: Path) -> set[str]:

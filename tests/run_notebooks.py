@@ -1,0 +1,50 @@
+"""Run notebooks as a reader would, with an installed package, from the folder where this is called.
+
+python run_notebooks.py [--keep] FILE.ipynb ...: an error in a cell, a warning, or a cell that takes minutes
+ends it with code 1. With --keep what was shown is written beside, to look at.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from jupyter_client import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+SECONDS = 300  # for one cell, on however busy a machine
+
+
+def run(path: Path, keep: bool) -> str | None:
+    """Return what went wrong in a notebook, if anything did."""
+    notebook = nbformat.read(path, as_version=4)
+    try:
+        kernel = AsyncKernelManager(kernel_name="python3", transport="ipc")
+        NotebookClient(notebook, timeout=SECONDS, km=kernel).execute()
+    except (CellExecutionError, TimeoutError) as error:
+        return str(error)
+    if keep:
+        nbformat.write(notebook, path.name)
+    said = [out for cell in notebook.cells for out in cell.get("outputs", ()) if out.get("name") == "stderr"]
+    return "".join(out["text"] for out in said) or None
+
+
+def main(arguments: list[str]) -> int:
+    """Run all; print the seconds of each."""
+    keep, failed = "--keep" in arguments, False
+    # As in an activated environment: the commands that notebooks call are this one's.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    for name in (text for text in arguments if text != "--keep"):
+        start = time.perf_counter()
+        problem = run(Path(name), keep)
+        print(f"{Path(name).name}: {time.perf_counter() - start:.1f} s {problem or ''}", flush=True)
+        failed |= problem is not None
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
