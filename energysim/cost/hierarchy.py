@@ -11,6 +11,7 @@ from energysim.cost.hierarchy_layer import HierarchyLayer, hierarchy_of
 from energysim.cost.streams import evaluate_stream
 from energysim.errors import UsageError, near_miss
 from energysim.graph import LayerGraph
+from energysim.mapping import is_larger
 from energysim.mapping.hierarchy.files import read_mappings
 from energysim.mapping.hierarchy.mapping import Mapping, MappingError
 from energysim.windows import Axis
@@ -94,6 +95,11 @@ class HierarchyModel:
         return tuple(self._one(work, setting) for work in segment)
 
     def _one(self, work: Workload, setting: Setting) -> LayerCost:
+        if is_larger(setting.rules):
+            raise UsageError(
+                "the rules 'residence=uneven' and 'overlap=both-axes' are those of the cost model two-level: "
+                "hierarchies are searched with even tiles"
+            )
         if isinstance(work, StreamWorkload):
             return _stream(work, setting)
         if work.beside:

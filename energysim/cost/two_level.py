@@ -4,12 +4,14 @@ Three parts: what the array does (:mod:`energysim.cost.layer_counts`), what pass
 the buffer (:mod:`energysim.cost.flows`), and the mapping that decides how much that is
 (:mod:`energysim.mapping`). The time of a layer is the largest of compute, DRAM transfer and buffer
 transfer. DRAM that is made of devices is charged by its commands (:mod:`energysim.cost.dram_commands`).
+Rules may ask for a larger space of mappings than even tiles (:mod:`energysim.mapping.larger`).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from energysim.cost.alike import weights_alike
 from energysim.cost.base import LayerCost, Setting, transfer_times
 from energysim.cost.bound import compulsory_and_bound
 from energysim.cost.dram_commands import device_dram, device_value, gap_of, idle_rows, tiled
@@ -17,8 +19,21 @@ from energysim.cost.flows import flows
 from energysim.cost.layer_counts import LayerCounts
 from energysim.cost.objectives import goal
 from energysim.cost.streams import evaluate_stream
-from energysim.errors import CapacityError
-from energysim.mapping import Choice, Fetches, Goal, Room, Tiling, fetches, footprint, search
+from energysim.errors import CapacityError, UsageError
+from energysim.mapping import (
+    Choice,
+    Fetches,
+    Goal,
+    PartTiling,
+    Room,
+    Schedule,
+    Tiling,
+    is_larger,
+    moved_by,
+    search,
+    search_larger,
+    taken_by,
+)
 from energysim.units import ceil_div
 from energysim.workload import MacWorkload, Workload
 
@@ -40,8 +55,8 @@ class TwoLevel:
         )
 
 
-def evaluate_tiling(work: MacWorkload, setting: Setting, tiling: Tiling) -> LayerCost:
-    """Return the cost of one explicit mapping, of tiles of any size.
+def evaluate_tiling(work: MacWorkload, setting: Setting, tiling: Schedule) -> LayerCost:
+    """Return the cost of one explicit mapping, of tiles of any size, of parts, or a sweep.
 
     Raises
     ------
@@ -49,10 +64,17 @@ def evaluate_tiling(work: MacWorkload, setting: Setting, tiling: Tiling) -> Laye
         If the tiling is none of this loop nest.
     CapacityError
         If its tiles do not fit the buffer.
+    UsageError
+        If it keeps a part of weights that are not all stored alike, or DRAM is made of devices and it is
+        no plain tiling.
     """
     layer = LayerCounts(work, setting)
-    moved = fetches(work.nest, tiling, setting.rules)
-    needs = footprint(work.nest, tiling, setting.rules, _room(layer))
+    if not isinstance(tiling, Tiling):
+        _refuse_devices(setting)
+        if isinstance(tiling, PartTiling) and tiling.tensor == "weights" and not weights_alike(layer):
+            raise UsageError(f"{tiling}: not all 2D kernels take the same number of bits")
+    moved = moved_by(work.nest, tiling, setting.rules)
+    needs = taken_by(work.nest, tiling, setting.rules, _room(layer))
     if not _room(layer).holds(needs):
         raise CapacityError(f"{tiling} does not fit: {_shortage(setting, needs)}")
     return _cost(layer, tiling, moved, 1, optimal=False)
@@ -61,6 +83,8 @@ def evaluate_tiling(work: MacWorkload, setting: Setting, tiling: Tiling) -> Laye
 def _best(work: MacWorkload, setting: Setting) -> LayerCost:
     layer = LayerCounts(work, setting)
     wanted = goal(layer, flows(layer))
+    if is_larger(setting.rules):
+        return _best_of_larger(layer, wanted)
     choice = search(work.nest, setting.rules, _room(layer), wanted)
     if choice.smallest is not None:
         raise CapacityError(f"no tile fits: {_shortage(setting, choice.smallest)}")
@@ -68,6 +92,25 @@ def _best(work: MacWorkload, setting: Setting) -> LayerCost:
     if device_dram(setting.hardware) is not None:
         return _best_with_devices(layer, wanted, choice)
     return _cost(layer, choice.tiling, choice.moved, choice.mappings, optimal=True)
+
+
+def _best_of_larger(layer: LayerCounts, wanted: Goal) -> LayerCost:
+    """The best of the larger space that the rules ask for."""
+    setting = layer.setting
+    _refuse_devices(setting)
+    choice = search_larger(layer.work.nest, setting.rules, _room(layer), wanted, weights_alike(layer))
+    if choice.smallest is not None:
+        raise CapacityError(f"no tile fits: {_shortage(setting, choice.smallest)}")
+    assert choice.schedule is not None and choice.moved is not None
+    return _cost(layer, choice.schedule, choice.moved, choice.mappings, optimal=True)
+
+
+def _refuse_devices(setting: Setting) -> None:
+    if device_dram(setting.hardware) is not None:
+        raise UsageError(
+            "rules 'residence=uneven' and 'overlap=both-axes' need DRAM with a price per bit: in which order "
+            f"their mappings send addresses to the devices of {setting.hardware.name!r} is not known"
+        )
 
 
 def _best_with_devices(layer: LayerCounts, wanted: Goal, choice: Choice) -> LayerCost:
@@ -106,11 +149,11 @@ def _room(layer: LayerCounts) -> Room:
     )
 
 
-def _cost(layer: LayerCounts, tiling: Tiling, moved: Fetches, mappings: int, optimal: bool) -> LayerCost:
+def _cost(layer: LayerCounts, tiling: Schedule, moved: Fetches, mappings: int, optimal: bool) -> LayerCost:
     nest, work, stored = layer.work.nest, layer.work, layer.weights.size
     rows = (flow.at(moved) for flow in flows(layer))
     accesses = layer.accesses + tuple(row for row in rows if row.elements or row.bits)
-    if device_dram(layer.setting.hardware) is not None:
+    if isinstance(tiling, Tiling) and device_dram(layer.setting.hardware) is not None:
         accesses = tiled(layer, tiling, moved, accesses)
     expansion = sum(access.elements for access in accesses if access.action == "expand")
     compute = layer.compute_cycles + ceil_div(expansion, layer.setting.hardware.array.macs_per_cycle)

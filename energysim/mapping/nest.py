@@ -21,6 +21,7 @@ fill brings only what the tile held just before lacks. In detail:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -76,8 +77,8 @@ class Fetches:
 
     Attributes
     ----------
-    weight_passes : int
-        How often all weights are read.
+    weight_passes : int or Fraction
+        How often all weights are read; a fraction where some are read more often than others.
     input_elements : int
         Input elements read, re-reads included.
     output_visits : int
@@ -85,7 +86,7 @@ class Fetches:
         partial sums that had been written out.
     """
 
-    weight_passes: int
+    weight_passes: int | Fraction
     input_elements: int
     output_visits: int
 

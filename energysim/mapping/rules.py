@@ -1,7 +1,8 @@
 """Counting rules: every convention on which tools disagree, as a named parameter.
 
 The preset ``timeloop`` reproduces the counts of Timeloop (Parashar et al., ISPASS 2019) for
-two-level problems; it exists for cross-checks. Rules are printed with every result.
+two-level problems; it exists for cross-checks. The preset ``larger`` is the default with a larger
+space of mappings (:mod:`energysim.mapping.larger`). Rules are printed with every result.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ RULE_VALUES: dict[str, tuple[str, dict[str, str]]] = {
         {
             "one-axis": "kept on chip along the innermost loop the input depends on",
             "none": "fetched again by every tile",
+            "both-axes": "as one-axis; sweeps that keep them along both are searched as well (two-level)",
         },
     ),
     "first_read": (
@@ -47,6 +49,13 @@ RULE_VALUES: dict[str, tuple[str, dict[str, str]]] = {
     "double_buffering": (
         "room for the next tile while this one is used",
         {"no": "one tile of each tensor", "yes": "two tiles of each tensor"},
+    ),
+    "residence": (
+        "what stays on chip while an outer loop runs",
+        {
+            "even": "whole tiles",
+            "uneven": "whole tiles, or a part of all channels or filters; searched as well (two-level)",
+        },
     ),
 }
 
@@ -62,6 +71,13 @@ class Rules:
     first_read: str = "elided"
     drain: str = "counted"
     double_buffering: str = "no"
+    residence: str = "even"
+
+    @property
+    def even(self) -> Rules:
+        """The rules of the space of even tiles that a larger space contains."""
+        overlap = "one-axis" if self.overlap == "both-axes" else self.overlap
+        return replace(self, overlap=overlap, residence="even")
 
     def __str__(self) -> str:
         return ",".join(f"{f.name}={getattr(self, f.name)}" for f in fields(self))
@@ -70,6 +86,7 @@ class Rules:
 PRESETS = {
     "default": Rules(),
     "timeloop": Rules(tiles="divisors", padding="fetched", untouched="fetched", drain="elided"),
+    "larger": Rules(overlap="both-axes", residence="uneven"),
 }
 
 

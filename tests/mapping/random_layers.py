@@ -23,7 +23,7 @@ from energysim.mapping import RULE_VALUES, Rules
 from energysim.windows import Axis
 from energysim.workload import LoopNest, MacWorkload, Operand
 
-__all__ = ["random_hardware", "random_nest", "random_rules", "random_setting", "random_work"]
+__all__ = ["larger_rules", "random_hardware", "random_nest", "random_rules", "random_setting", "random_work"]
 
 
 def random_axis(draw: Random, most: int, transposed: bool) -> Axis:
@@ -100,8 +100,19 @@ def random_setting(draw: Random, work: MacWorkload, rules: Rules, objective: str
 
 
 def random_rules(draw: Random) -> Rules:
-    """Any value of each rule."""
-    return Rules(**{name: draw.choice(list(values)) for name, (_, values) in RULE_VALUES.items()})
+    """Any value of each rule with which tiles are even."""
+    values = {name: [v for v in values if v != "both-axes"] for name, (_, values) in RULE_VALUES.items()}
+    del values["residence"]
+    return Rules(**{name: draw.choice(accepted) for name, accepted in values.items()})
+
+
+def larger_rules(draw: Random) -> Rules:
+    """Any value of each rule with which the space is larger than that of even tiles."""
+    rules = random_rules(draw)
+    if draw.random() < 0.3:
+        return replace(rules, residence="uneven")
+    residence = draw.choice(["even", "uneven", "uneven"])
+    return replace(rules, residence=residence, overlap="both-axes", untouched="skipped")
 
 
 def random_hardware(draw: Random, capacity: int) -> Hardware:
