@@ -57,11 +57,11 @@ def write_frame(frame: pd.DataFrame, path: str | Path) -> None:
         write_text(path, csv_text(records, texts, names))
     elif form == ".json":
         rows = [list(record.values()) for record in records]
-        data = {"schema": _SCHEMA, "table": table, "attrs": dict(frame.attrs)}
+        data: dict[str, Any] = {"schema": _SCHEMA, "table": table, "attrs": _attrs(frame)}
         data |= {"columns": list(frame.columns), "rows": rows}
         write_text(path, "".join(dump(data)) + "\n")
     else:
-        write_bytes(path, _to_parquet(records, specs, table, dict(frame.attrs)))
+        write_bytes(path, _to_parquet(records, specs, table, _attrs(frame)))
 
 
 def read_frame(path: str | Path) -> pd.DataFrame:
@@ -90,6 +90,10 @@ def read_frame(path: str | Path) -> pd.DataFrame:
         raise UsageError(f"{path}: not a table of energysim: {' '.join(str(error).split())}") from None
     found.attrs.update(attrs)
     return found
+
+
+def _attrs(frame: pd.DataFrame) -> dict[str, Any]:
+    return {str(name): value for name, value in frame.attrs.items()}
 
 
 def _form(path: Path) -> str:

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from energysim.errors import UsageError
-from energysim.report.plots.canvas import INK, head, new_figure, plain_axes, styled
+from energysim.report.plots.canvas import INK, head, new_figure, plain_axes, settled, styled
 from energysim.report.plots.numbers import log_axis
 from energysim.report.plots.scheme_marks import scheme_marks
 from energysim.report.scales import scale_for
@@ -111,4 +111,4 @@ def plot_curve(points: Iterable[CurvePoint], title: str) -> Figure:
         axes.set_ylabel(f"DRAM traffic [{scale.unit}]")
         plain_axes(axes, "both")
         head(figure, title, list(handles.values()), list(handles))
-    return figure
+        return settled(figure)

@@ -28,6 +28,7 @@ __all__ = [
     "new_figure",
     "plain_axes",
     "save_plot",
+    "settled",
     "styled",
 ]
 
@@ -103,6 +104,16 @@ def head(
         borderpad=0.2,
     )
     legend.get_title().set_multialignment("left")
+
+
+def settled(figure: Figure) -> Figure:
+    """Return a figure whose parts have found their places: saved again, it is the same bytes again.
+
+    A layout that is made anew at every drawing begins where the last one ended.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure
 
 
 def plain_axes(axes: Axes, grid: str) -> None:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from energysim.report.blocks import part_titles
 from energysim.report.plots import check_grouping
-from energysim.report.plots.canvas import INK, head, new_figure, plain_axes, styled
+from energysim.report.plots.canvas import INK, head, new_figure, plain_axes, settled, styled
 from energysim.report.rows import PARTS, LayerRow
 from energysim.report.scales import scale_for
 from energysim.report.tables import cell_text
@@ -154,7 +154,7 @@ def draw(report: Report, stack: Stack, by: str, labels: Sequence[Mapping[str, st
         if stack.mark in found:  # behind the pieces
             found[stack.mark] = found.pop(stack.mark)
         head(figure, stack.title, list(found.values()), list(found))
-    return figure
+        return settled(figure)
 
 
 def _order(report: Report, by: str, labels: Sequence[Mapping[str, str]]) -> list[str]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from energysim.errors import EnergysimError, UsageError
 from energysim.kernels import PeriodicKernel
-from energysim.report.plots.canvas import INK, head, new_figure, styled
+from energysim.report.plots.canvas import INK, head, new_figure, settled, styled
 from energysim.report.tables import cell_text
 from energysim.schemes import StructuralScheme, parse_schemes
 
@@ -115,7 +115,7 @@ def plot_patterns(report: Report, window: tuple[int, int] = (3, 3)) -> Figure:
         said = {"weight": _KEPT, "weight of a slot that keeps all": _ALL, "no weight": _NONE}
         handles = [Patch(facecolor=colour) for colour in said.values()]
         head(figure, f"Support sets in {rows}x{cols} windows", handles, list(said))
-    return figure
+        return settled(figure)
 
 
 def _squares(axes: Axes, image: NDArray[np.int64], **edges: Any) -> None:

@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from energysim.errors import EnergysimError, UsageError
 from energysim.hardware import Hardware, load_hardware
 from energysim.report.colours import LEVEL_COLOURS
-from energysim.report.plots.canvas import head, new_figure, plain_axes, styled
+from energysim.report.plots.canvas import head, new_figure, plain_axes, settled, styled
 from energysim.report.plots.layer_bars import title_of
 from energysim.report.plots.numbers import log_axis
 from energysim.report.plots.scheme_marks import scheme_marks
@@ -122,7 +122,7 @@ def plot_roofline(report: Report, hardware: Hardware | str | Path | None = None)
         log_axis(axes.yaxis, (1.0, 2.0, 3.0, 5.0))
         plain_axes(axes, "both")
         head(figure, f"Roofline: {title_of(report)}", list(handles.values()), list(handles))
-    return figure
+        return settled(figure)
 
 
 def _hardware(report: Report, given: Hardware | str | Path | None) -> Hardware:

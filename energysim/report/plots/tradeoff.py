@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from energysim.errors import UsageError, near_miss
 from energysim.report.accuracies import known_accuracies
-from energysim.report.plots.canvas import INK, head, new_figure, plain_axes, styled
+from energysim.report.plots.canvas import INK, head, new_figure, plain_axes, settled, styled
 from energysim.report.plots.layer_bars import title_of
 from energysim.report.scales import ATTO, scale_for
 from energysim.report.tables import cell_text
@@ -143,4 +143,4 @@ def plot_tradeoff(
         if said:
             text = "\n".join(line for part in said for line in textwrap.wrap(part, 110))
             figure.supxlabel(text, x=0.01, ha="left", fontsize=6.5, color=INK)
-    return figure
+        return settled(figure)
