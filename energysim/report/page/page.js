@@ -47,7 +47,8 @@
     told.textContent = shown < rows.length ? `${shown} of ${rows.length} rows; the totals are of all layers` : "";
   };
   find.addEventListener("input", filter);
-  part.addEventListener("input", filter);
+  find.addEventListener("change", filter);
+  part.addEventListener("change", filter);
   find.closest(".controls").hidden = false;
   filter(); // a browser may have kept what was typed
 
