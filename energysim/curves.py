@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from energysim.errors import CapacityError, UnknownNameError, UsageError
 from energysim.graph import LayerGraph
 from energysim.hardware import Hardware, Partitions, load_hardware
+from energysim.mapping import enlarged
 from energysim.report import totals
 from energysim.schemes import Rewrite, Scheme, parse_schemes
 from energysim.units import KIB
@@ -19,7 +20,15 @@ from energysim.zoo import load_model
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DEFAULT_SIZES", "BufferPoint", "buffer_curve", "curve_frame", "curve_records", "resized"]
+__all__ = [
+    "DEFAULT_SIZES",
+    "BufferPoint",
+    "LargerPoint",
+    "buffer_curve",
+    "curve_frame",
+    "curve_records",
+    "resized",
+]
 
 #: Sizes of a curve if none are given: powers of two [bit].
 DEFAULT_SIZES = tuple(n * KIB * 8 for n in (4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096))
@@ -46,6 +55,20 @@ class BufferPoint:
     dram_bits: int | None
 
 
+@dataclass(frozen=True)
+class LargerPoint(BufferPoint):
+    """A point with the larger space of mappings beside that of even tiles.
+
+    Attributes
+    ----------
+    larger_dram_bits : int or None
+        Traffic of the mappings with the least of it in the larger space (rules ``larger``, see
+        :mod:`energysim.mapping.larger`). None if some layer has none that fits.
+    """
+
+    larger_dram_bits: int | None
+
+
 def buffer_curve(
     model: str | Path | LayerGraph,
     sparsity: str | Scheme | Iterable[str | Scheme] = "dense",
@@ -53,6 +76,7 @@ def buffer_curve(
     capacities_bits: Iterable[int] = DEFAULT_SIZES,
     *,
     layer: str | None = None,
+    larger: bool = False,
     **options: Any,
 ) -> tuple[BufferPoint, ...]:
     """Return the least DRAM traffic of a network, or of one layer, for several sizes of the buffer.
@@ -66,6 +90,8 @@ def buffer_curve(
         Sizes of the buffer [bit].
     layer : str, optional
         Name of one layer; all layers with multiply-adds if not given.
+    larger : bool
+        Whether the larger space of mappings is searched as well: points are :class:`LargerPoint`.
     **options
         Passed to :func:`energysim.estimate`.
 
@@ -94,10 +120,19 @@ def buffer_curve(
     graph = load_model(model, **given)
     if layer is not None and layer not in {node.name for node in graph.nodes}:
         raise UnknownNameError("layer", layer, [node.name for node in graph.nodes])
-    points = []
+    points: list[BufferPoint] = []
     for scheme in dict.fromkeys(parse_schemes(sparsity)):
         rewrite = scheme.apply(graph)
-        points += [_point(rewrite, scheme, resized(spec, size), layer, options) for size in sizes]
+        for size in sizes:
+            point = _point(rewrite, scheme, resized(spec, size), layer, options)
+            if larger:
+                rules = enlarged(options.get("rules"))
+                other = _point(rewrite, scheme, resized(spec, size), layer, {**options, "rules": rules})
+                # What fits in the smaller space fits in the larger one; its bound is the same.
+                point = LargerPoint(
+                    **{**vars(other), "dram_bits": point.dram_bits}, larger_dram_bits=other.dram_bits
+                )
+            points.append(point)
     return tuple(points)
 
 
@@ -113,16 +148,23 @@ def resized(hardware: Hardware, capacity_bits: int) -> Hardware:
 
 
 def curve_records(points: Iterable[BufferPoint]) -> list[dict[str, Any]]:
-    """Return a record per point; ``dram_over_bound`` is the traffic in units of its lower bound."""
-    return [
-        {
-            **vars(point),
-            "dram_over_bound": round(point.dram_bits / point.dram_bound_bits, 6)
-            if point.dram_bits and point.dram_bound_bits
-            else None,
-        }
-        for point in points
-    ]
+    """Return a record per point; ``dram_over_bound`` is the traffic in units of its lower bound.
+
+    Of points with the larger space of mappings, ``larger_dram_bits`` and ``larger_over_bound`` follow.
+    """
+    records = []
+    for point in points:
+        record = {name: getattr(point, name) for name in BufferPoint.__dataclass_fields__}
+        record["dram_over_bound"] = _over(point.dram_bits, point.dram_bound_bits)
+        if isinstance(point, LargerPoint):
+            record["larger_dram_bits"] = point.larger_dram_bits
+            record["larger_over_bound"] = _over(point.larger_dram_bits, point.dram_bound_bits)
+        records.append(record)
+    return records
+
+
+def _over(bits: int | None, bound: int | None) -> float | None:
+    return round(bits / bound, 6) if bits and bound else None
 
 
 def curve_frame(points: Iterable[BufferPoint]) -> pd.DataFrame:
@@ -130,7 +172,9 @@ def curve_frame(points: Iterable[BufferPoint]) -> pd.DataFrame:
     from energysim.report.columns import TABLES
     from energysim.report.frames import typed
 
-    return typed(curve_records(points), "curve", [column.name for column in TABLES["curve"].columns])
+    records = curve_records(points)
+    table = "larger_curve" if any("larger_dram_bits" in record for record in records) else "curve"
+    return typed(records, table, [column.name for column in TABLES[table].columns])
 
 
 def _point(

@@ -6,7 +6,7 @@ import pytest
 from support import toy_graph
 
 import energysim as es
-from energysim.curves import buffer_curve, curve_frame, resized
+from energysim.curves import BufferPoint, LargerPoint, buffer_curve, curve_frame, resized
 from energysim.errors import UnknownNameError, UsageError
 from energysim.hardware import load_hardware
 
@@ -30,6 +30,35 @@ def test_a_point_is_the_estimate_at_that_size() -> None:
     frame = report.per_layer()
     assert point.dram_bits == frame.loc["features.conv3_2", "dram_bits"]
     assert point.dram_bound_bits == frame.loc["features.conv3_2", "dram_bound_bits"]
+
+
+def test_the_larger_space_beside_it() -> None:
+    sizes = [16 * KIB]
+    plain = buffer_curve("vgg16-cifar10", "dense,psconv", "teaching", sizes)
+    points = buffer_curve("vgg16-cifar10", "dense,psconv", "teaching", sizes, larger=True)
+    asked = buffer_curve("vgg16-cifar10", "dense,psconv", "teaching", sizes, rules="larger")
+    for one, mine, other in zip(plain, points, asked, strict=True):
+        assert isinstance(mine, LargerPoint) and not isinstance(one, LargerPoint)
+        assert BufferPoint(**{name: getattr(mine, name) for name in vars(one)}) == one
+        assert mine.larger_dram_bits == other.dram_bits
+        assert mine.dram_bound_bits <= mine.larger_dram_bits <= mine.dram_bits  # type: ignore[operator]
+    assert any(mine.larger_dram_bits < mine.dram_bits for mine in points)  # type: ignore
+    frame, known = curve_frame(points), curve_frame(plain)
+    assert list(frame.columns) == [*known.columns, "larger_dram_bits", "larger_over_bound"]
+    assert frame[known.columns.tolist()].equals(known)
+
+
+def test_where_only_the_larger_space_has_a_mapping() -> None:
+    # 3 x 3 windows: a tile needs 9 weights, 9 inputs and a sum; a sweep 9 weights, an input, three sums.
+    words = [13, 12]
+    sizes = [8 * size for size in words]
+    fits, short = reversed(
+        buffer_curve(toy_graph(), "dense", "teaching", sizes, larger=True, bits="w=8,a=8,acc=8")
+    )
+    assert isinstance(fits, LargerPoint) and isinstance(short, LargerPoint)
+    assert fits.dram_bits is None and fits.larger_dram_bits is not None
+    assert fits.dram_bound_bits is not None and fits.dram_bound_bits <= fits.larger_dram_bits
+    assert (short.dram_bits, short.larger_dram_bits) == (None, None)
 
 
 def test_where_nothing_fits() -> None:

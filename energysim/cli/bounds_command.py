@@ -22,6 +22,7 @@ __all__ = ["command"]
     help="Traffic against the size of the buffer instead: 16KiB,64KiB,108KiB, or 'all' for powers of two.",
 )
 @click.option("--layer", metavar="NAME", help="With --capacities: one layer instead of the network.")
+@click.option("--larger", is_flag=True, help="Beside it what the larger space of mappings reaches.")
 def command(
     model: str,
     sparsity: tuple[str, ...],
@@ -31,6 +32,7 @@ def command(
     output: Path | None,
     capacities: str | None,
     layer: str | None,
+    larger: bool,
     objective: str,
     **options: Any,
 ) -> None:
@@ -41,12 +43,17 @@ def command(
     target = Target(form, output)
     options["input"] = read_shape(shape)
     if capacities is None:
+        from energysim.mapping import enlarged
         from energysim.walker import estimate
 
         if layer is not None:
             raise UsageError("--layer goes with --capacities")
         report = estimate(model, sparsity or "dense", hardware, objective=objective, **options)
-        target.put(lambda form: render_bounds(report, form))
+        more = None
+        if larger:
+            options["rules"] = enlarged(options["rules"])
+            more = estimate(model, sparsity or "dense", hardware, objective=objective, **options)
+        target.put(lambda form: render_bounds(report, form, more))
         return
     from energysim.cli.capacities import read_capacities
     from energysim.curves import buffer_curve, curve_records
@@ -54,6 +61,6 @@ def command(
     if objective != "dram":
         raise UsageError("--capacities is about the least DRAM traffic: leave --objective out")
     sizes = read_capacities(capacities)
-    points = buffer_curve(model, sparsity or "dense", hardware, sizes, layer=layer, **options)
+    points = buffer_curve(model, sparsity or "dense", hardware, sizes, layer=layer, larger=larger, **options)
     title = f"{layer or 'layers with MACs'} of {model}: least DRAM traffic against the size of the buffer"
     target.put(lambda form: render_records(title, curve_records(points), form))

@@ -4,7 +4,7 @@ from energysim.mapping.bounds import products_by_taps, traffic_bound_bits
 from energysim.mapping.larger import LargerChoice, is_larger, search_larger
 from energysim.mapping.nest import DIMENSIONS, Fetches, Tiling, fetches
 from energysim.mapping.room import Room, footprint
-from energysim.mapping.rules import PRESETS, RULE_VALUES, Rules, parse_rules
+from energysim.mapping.rules import PRESETS, RULE_VALUES, Rules, enlarged, parse_rules
 from energysim.mapping.schedules import PartTiling, Schedule, Sweep, moved_by, taken_by
 from energysim.mapping.search import BLOCK, Choice, Goal, search
 
@@ -23,6 +23,7 @@ __all__ = [
     "Schedule",
     "Sweep",
     "Tiling",
+    "enlarged",
     "fetches",
     "footprint",
     "is_larger",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 
 from energysim.errors import UsageError, near_miss
 
-__all__ = ["PRESETS", "RULE_VALUES", "Rules", "parse_rules"]
+__all__ = ["PRESETS", "RULE_VALUES", "Rules", "enlarged", "parse_rules"]
 
 #: Rule -> (meaning, accepted values with their meaning); the first value is the default.
 RULE_VALUES: dict[str, tuple[str, dict[str, str]]] = {
@@ -120,3 +120,11 @@ def parse_rules(text: str, base: Rules | None = None) -> Rules:
             )
         rules = replace(rules, **{name: value})
     return rules
+
+
+def enlarged(rules: str | Rules | None) -> str | Rules:
+    """Return rules that ask for the larger space of mappings and are else those given."""
+    more = "overlap=both-axes,residence=uneven"
+    if isinstance(rules, Rules):
+        return parse_rules(more, rules)
+    return more if rules is None else f"{rules},{more}"

@@ -23,21 +23,29 @@ _NOTE = (
 )
 
 
-def bound_records(report: Report) -> list[dict[str, Any]]:
+_LARGER = (
+    "larger space: parts of tensors that stay on chip and sweeps that keep overlap along both image axes are "
+    "searched as well (rules overlap=both-axes, residence=uneven)"
+)
+
+
+def bound_records(report: Report, larger: Report | None = None) -> list[dict[str, Any]]:
     """Return a record per scheme and layer of the original network with multiply-adds [bit].
 
-    ``limit`` says what the bound is: ``compulsory`` or ``capacity``.
+    ``limit`` says what the bound is: ``compulsory`` or ``capacity``. With the estimate of the same in
+    the larger space of mappings, ``larger_dram_bits`` and ``larger_over_bound`` follow.
     """
     found = []
-    for run in report.runs:
+    for number, run in enumerate(report.runs):
+        more = None if larger is None else grouped(larger.runs[number], lambda row: row.origin)
         for name, sums in grouped(run, lambda row: row.origin).items():
             if sums.macs:
-                found.append(_record(run.scheme, name, sums))
+                found.append(_record(run.scheme, name, sums, None if more is None else more[name]))
     return found
 
 
-def _record(scheme: str, layer: str, sums: Totals) -> dict[str, Any]:
-    return {
+def _record(scheme: str, layer: str, sums: Totals, larger: Totals | None) -> dict[str, Any]:
+    record = {
         "scheme": scheme,
         "layer": layer,
         "macs": sums.macs,
@@ -47,25 +55,32 @@ def _record(scheme: str, layer: str, sums: Totals) -> dict[str, Any]:
         "dram_bits": sums.total_dram_bits,
         "dram_over_bound": _over(sums.total_dram_bits, sums.dram_bound_bits),
     }
+    if larger is not None:
+        record["larger_dram_bits"] = larger.total_dram_bits
+        record["larger_over_bound"] = _over(larger.total_dram_bits, sums.dram_bound_bits)
+    return record
 
 
 def _over(bits: int | None, bound: int | None) -> float | None:
     return None if not bits or not bound else round(float(Fraction(bits, bound)), 6)
 
 
-def render_bounds(report: Report, form: str) -> str:
-    """Return the layers of a report beside their bounds as table, markdown, csv or json text."""
+def render_bounds(report: Report, form: str, larger: Report | None = None) -> str:
+    """Return the layers of a report beside their bounds as table, markdown, csv or json text.
+
+    ``larger`` is the estimate of the same in the larger space of mappings, whose columns follow.
+    """
     setup = report.setup
     title = (
         f"{setup.model} {setup.input}, batch {setup.batch}, on {setup.hardware}, mappings for "
         f"{setup.objective}: DRAM traffic and the least that any mapping needs"
     )
-    records = bound_records(report)
-    total = [
-        {**_record(scheme, "all MAC layers", report.totals(scheme, "mac")), "limit": ""}
-        for scheme in report.schemes
-    ]
-    return render_records(title, records, form, total, notes=(_NOTE,))
+    records = bound_records(report, larger)
+    total = []
+    for scheme in report.schemes:
+        more = None if larger is None else larger.totals(scheme, "mac")
+        total.append({**_record(scheme, "all MAC layers", report.totals(scheme, "mac"), more), "limit": ""})
+    return render_records(title, records, form, total, notes=(_NOTE,) if larger is None else (_NOTE, _LARGER))
 
 
 def render_records(
@@ -96,6 +111,8 @@ _TITLES = {
     "dram_bound_bits": "bound",
     "dram_bits": "DRAM",
     "dram_over_bound": "DRAM / bound",
+    "larger_dram_bits": "larger space",
+    "larger_over_bound": "/ bound",
 }
 
 
@@ -103,7 +120,7 @@ def _column(name: str, values: Sequence[Any]) -> Column:
     title = _TITLES.get(name, name)
     if name == "capacity_bits":
         return Column(f"{title} [KiB]", tuple(f"{value / 8192:g}" for value in values))
-    if name == "dram_over_bound":
+    if name.endswith("_over_bound"):
         return Column(title, tuple("-" if value is None else f"{value:.3f}" for value in values))
     if name.endswith("_bits") or name == "macs":
         scale = scale_for([value or 0 for value in values], "bit" if name != "macs" else "")

@@ -219,6 +219,15 @@ _CURVE = (
     ColumnSpec("dram_bits", "maybe count", "bit", "Traffic of the mappings with the least of it.", _NO_FIT),
     _real("dram_over_bound", "1", "`dram_bits` / `dram_bound_bits`.", "where either is missing or 0"),
 )
+_LARGER_CURVE = (
+    *_CURVE,
+    ColumnSpec(
+        "larger_dram_bits", "maybe count", "bit", "Likewise in the larger space of mappings.", _NO_FIT
+    ),
+    _real(
+        "larger_over_bound", "1", "`larger_dram_bits` / `dram_bound_bits`.", "where either is missing or 0"
+    ),
+)
 _SUMS = (_ELEMENTS, _BITS, _ENERGY)
 _SHARE = _real("energy_share", "1", "Share of the energy of the scheme; 0 if that is 0.")
 _REPORT = (
@@ -257,6 +266,12 @@ _TABLES = (
         _comparison(*_REPORT),
     ),
     TableSpec("curve", "`energysim.curves.curve_frame(points)`", "a scheme and size of the buffer", _CURVE),
+    TableSpec(
+        "larger_curve",
+        "`energysim.curves.curve_frame(points)` of `buffer_curve(..., larger=True)`",
+        "a scheme and size of the buffer",
+        _LARGER_CURVE,
+    ),
 )
 
 #: Every frame by its name.

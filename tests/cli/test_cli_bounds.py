@@ -33,6 +33,26 @@ def test_table_ends_with_the_sum() -> None:
     assert "all MAC layers" in text and "sqrt(w_W w_I w_O / S)" in text
 
 
+def test_the_larger_space_beside_it() -> None:
+    given = ("vgg16-cifar10", "-w", "teaching", "--batch", "4", "--format", "json")
+    plain, rows, asked = (
+        json.loads(run(*given, *more))["rows"] for more in ((), ("--larger",), ("--rules", "larger"))
+    )
+    for one, row, other in zip(plain, rows, asked, strict=True):
+        assert {name: row[name] for name in one} == one
+        assert row["larger_dram_bits"] == other["dram_bits"] <= row["dram_bits"]
+        assert row["larger_over_bound"] == other["dram_over_bound"] >= 1
+    assert any(row["larger_dram_bits"] < row["dram_bits"] for row in rows)
+    text = run("vgg16-cifar10", "-w", "teaching", "--larger")
+    assert "residence=uneven" in text and "larger space" in text
+
+
+def test_the_larger_space_against_the_size_of_the_buffer() -> None:
+    text = run("resnet18-cifar10", "--capacities", "8KiB", "--larger", "--format", "csv")
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert int(row["dram_bound_bits"]) <= int(row["larger_dram_bits"]) < int(row["dram_bits"])
+
+
 def test_curve() -> None:
     text = run("resnet18-cifar10", "--capacities", "8KiB,64 KiB", "--layer", "conv1", "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(text)))

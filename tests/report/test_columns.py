@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import energysim as es
-from energysim.curves import BufferPoint, curve_frame
+from energysim.curves import BufferPoint, LargerPoint, curve_frame
 from energysim.errors import UsageError
 from energysim.report import Report
 from energysim.report.column_page import page
@@ -24,6 +24,7 @@ POINTS = [
     BufferPoint("dense", 8, None, None, None),
     BufferPoint("dense", 16, 5, 6, 7),
 ]
+LARGER_POINTS = [LargerPoint("dense", 8, 5, 6, None, 8), LargerPoint("dense", 16, 5, 6, 7, 6)]
 
 
 def frames(report: Report) -> dict[str, list[pd.DataFrame]]:
@@ -32,6 +33,7 @@ def frames(report: Report) -> dict[str, list[pd.DataFrame]]:
     found["comparison"] = [report.compare(by=by) for by in ("layer", "part", "network")]
     found["reports"] = [es.compare(report, by=by) for by in ("layer", "part", "network")]
     found["curve"] = [curve_frame(POINTS)]
+    found["larger_curve"] = [curve_frame(LARGER_POINTS)]
     return found
 
 
