@@ -2,7 +2,8 @@
 
 Elements come from :mod:`energysim.mapping.hierarchy`; here they get bits and a price. In the
 outermost level every tensor lies in its storage format; inside it, weights stay as they are
-stored, inputs are plain and sums are as wide as accumulators. A row is priced as words of its
+stored and inputs are plain, unless the hardware says otherwise (:mod:`energysim.cost.hierarchy_forms`),
+and sums are as wide as accumulators. A row is priced as words of its
 level, without rounding up to whole words. Levels and multipliers work at the same time, each
 keeping its copies busy alike: the slowest sets the time.
 """
@@ -17,6 +18,7 @@ from functools import cached_property
 from energysim.cost.base import Access, LayerCost, Setting, charge
 from energysim.cost.bound import compulsory_and_bound
 from energysim.cost.dram_commands import commanded, device_dram, dram_sizes, dram_tensors, idle_rows
+from energysim.cost.hierarchy_forms import Forms
 from energysim.cost.layer_counts import products
 from energysim.cost.storage import StoredOperand, StoredWeights, stored_operand
 from energysim.errors import UsageError
@@ -99,8 +101,13 @@ class HierarchyLayer:
         return StoredWeights(self.work.nest.kernel, bits, self.setting, extra)
 
     @cached_property
+    def forms(self) -> Forms:
+        """How each level holds weights and inputs."""
+        return Forms(self.work, self.setting, self.hierarchy, self.weights)
+
+    @cached_property
     def weight_bits(self) -> Fraction:
-        """Bits of a stored weight in every level, indices included."""
+        """Bits of a stored weight in DRAM and, unless the hardware says otherwise, in every level."""
         return Fraction(self.weights.stream_bits, max(1, self.weights.elements))
 
     @property
@@ -145,6 +152,7 @@ class HierarchyLayer:
             imperfect=setting.rules.tiles == "all",
             stored_only=self.stored_only,
             skips=self.skips,
+            held=self.forms.held,
         )
 
     def cost(
@@ -169,7 +177,7 @@ class HierarchyLayer:
         """
         walk = self.walk(mapping)
         counts = count(walk)
-        moved = tuple(self._moved(counts))
+        moved = tuple(self._moved(walk, counts))
         dram = device_dram(self.setting.hardware) if commands else None
         if dram is not None:
             moved = commanded(dram, self.right, self._commands(walk, counts, dram), moved)
@@ -211,16 +219,18 @@ class HierarchyLayer:
             raise AssertionError(f"addresses and evaluator disagree: {found}, {written}, {reads}")
         return found
 
-    def _moved(self, counts: Counts) -> Iterable[Access]:
+    def _moved(self, walk: Walk, counts: Counts) -> Iterable[Access]:
         """What levels and axes do."""
-        levels = {level.name: level for level in self.hierarchy.levels}
-        outermost = self.hierarchy.levels[0]
         for traffic in counts.traffic:
-            level = levels[traffic.level]
+            place = self.hierarchy.place(traffic.level)
+            level = self.hierarchy.nodes[place]
+            assert isinstance(level, TemporalLevel)
+            keepers = walk.tree.keepers[traffic.tensor]
+            inside = (*keepers, walk.tree.end)[keepers.index(place) + 1]
             if traffic.tensor == "outputs":
-                yield from self._sums(level, traffic, outermost=level is outermost)
+                yield from self._sums(level, traffic, outermost=place == 0, feeds=inside == walk.tree.end)
             else:
-                yield from self._operands(level, traffic, outermost=level is outermost)
+                yield from self._operands(level, traffic, place, inside)
         axes = {axis.name: axis for axis in self.hierarchy.axes}
         for crossing in counts.crossings:
             axis = axes[crossing.axis]
@@ -228,25 +238,38 @@ class HierarchyLayer:
                 yield self._crossed(axis, axis.network, crossing.tensor, crossing.elements)
 
     def _crossed(self, axis: SpatialAxis, energy: Constant, tensor: str, words: int) -> Access:
+        place = self.hierarchy.place(axis.name)
+        inputs = self.forms.inputs[place]
         bits: dict[str, Fraction] = {
-            "weights": self.weight_bits,
-            "inputs": Fraction(self.inputs.width),
+            "weights": self.forms.value_bits(place),
+            "inputs": inputs.bits,
             "outputs": Fraction(self.setting.accumulator_bits),
         }
         name = {"weights": self.right, "outputs": "partial_sums"}.get(tensor, tensor)
-        return charge(axis.name, name, "transfer", words, words * bits[tensor], energy, axis.word_bits)
+        random = tensor == "inputs" and inputs.expected
+        size = words * bits[tensor]
+        return charge(axis.name, name, "transfer", words, size, energy, axis.word_bits, random)
 
     @property
     def right(self) -> str:
         """Name of the tensor in the place of the weights."""
         return "weights" if self.second is None else "inputs_2"
 
-    def _operands(self, level: TemporalLevel, traffic: Traffic, *, outermost: bool) -> Iterable[Access]:
-        weights = traffic.tensor == "weights"
+    def _operands(self, level: TemporalLevel, traffic: Traffic, place: int, inside: int) -> Iterable[Access]:
+        """Reads for the next place inside, and what comes from outside."""
+        weights, outermost, forms = traffic.tensor == "weights", place == 0, self.forms
         name = self.right if weights else "inputs"
-        held: Fraction | int = self.weight_bits if weights else self.inputs.width
+        held = forms.value_bits(place) if weights else forms.inputs[place].bits
         tables = self.weights.table_bits if weights else 0
-        bits, expected = held, False
+        bits, expected = held, not weights and forms.inputs[place].expected
+        reads, fills = Fraction(traffic.reads), Fraction(traffic.fills)
+        if inside == len(self.hierarchy.nodes):
+            reads *= forms.made(level.name, traffic.tensor)
+            expected |= forms.random(level.name, traffic.tensor)
+        elif not weights:
+            reads *= forms.again(inside)
+        if not (weights or outermost):
+            fills *= forms.again(place)
         if outermost and weights and self.second is not None:
             bits, expected = held * self.second.bits / self.weights.bits, self.second.expected
         elif outermost and not weights:
@@ -258,18 +281,19 @@ class HierarchyLayer:
             level.name,
             name,
             "read",
-            0 if stays else traffic.reads,
-            traffic.reads * bits + once,
+            0 if stays else reads,
+            reads * bits + once,
             level.read,
             level.word_bits,
             expected,
         )
         if not outermost:
-            yield charge(
-                level.name, name, "fill", traffic.fills, traffic.fills * held, level.fill, level.word_bits
-            )
+            random = not weights and forms.inputs[place].expected
+            yield charge(level.name, name, "fill", fills, fills * held, level.fill, level.word_bits, random)
 
-    def _sums(self, level: TemporalLevel, traffic: Traffic, *, outermost: bool) -> Iterable[Access]:
+    def _sums(
+        self, level: TemporalLevel, traffic: Traffic, *, outermost: bool, feeds: bool
+    ) -> Iterable[Access]:
         acc, word, name, sums = self.setting.accumulator_bits, level.word_bits, level.name, "partial_sums"
         if outermost:
             spilled = traffic.updates - traffic.finished
@@ -278,14 +302,16 @@ class HierarchyLayer:
             yield charge(name, sums, "read", traffic.reads, traffic.reads * acc, level.read, word)
             return
         spilled = traffic.drains - traffic.finished
-        for tensor, action, elements, energy in (
-            (sums, "update", traffic.updates, level.update),
-            (sums, "read", traffic.reads, level.read),
-            (sums, "fill", traffic.fills, level.fill),
-            (sums, "drain", spilled, level.read),
-            ("outputs", "drain", traffic.finished, level.read),
+        made = self.forms.made(name, "outputs") if feeds else Fraction(1)
+        random = feeds and self.forms.random(name, "outputs")
+        for tensor, action, elements, energy, guess in (
+            (sums, "update", traffic.updates * made, level.update, random),
+            (sums, "read", traffic.reads * made, level.read, random),
+            (sums, "fill", traffic.fills, level.fill, False),
+            (sums, "drain", spilled, level.read, False),
+            ("outputs", "drain", traffic.finished, level.read, False),
         ):
-            yield charge(name, tensor, action, elements, elements * acc, energy, word)
+            yield charge(name, tensor, action, elements, elements * acc, energy, word, guess)
 
     def written(self, elements: int) -> Iterable[Access]:
         """Finished outputs that reach the outermost level."""

@@ -51,7 +51,7 @@ class LayerPrices:
 
     @cached_property
     def limited(self) -> list[tuple[int, str, Constant]]:
-        """Places of levels with a bandwidth, what it limits, and the limit."""
+        """Places of levels with a bandwidth or a ramp-up, what it limits, and the limit."""
         return [
             (place, kind, limit)
             for place, node in enumerate(self.hierarchy.nodes)
@@ -65,7 +65,8 @@ class LayerPrices:
         layer = self.layer
         if tensor == "outputs":
             return Fraction(layer.setting.accumulator_bits)
-        held = layer.weight_bits if tensor == "weights" else Fraction(layer.inputs.width)
+        weights = tensor == "weights"
+        held = layer.forms.bits_per_moved(place) if weights else layer.forms.inputs[place].bits
         if place == 0 and action == "read":
             if tensor == "inputs":
                 held = layer.inputs.bits
@@ -99,7 +100,7 @@ class LayerPrices:
                         energy, float(bits) if place == 0 else 0.0, loads
                     )
         owners = self._row(-1, -1, [place for place, *_ in self.limited])
-        return Prices(found, tuple(int(owner) for owner in owners))
+        return Prices(found, tuple(int(owner) for owner in owners), self.layer.forms.fed())
 
     def _row(self, energy: float, dram: float, loads: list[float] | list[int]) -> tuple[float, ...]:
         found = (*([energy] if self.energy else []), *([dram] if self.dram else []), *loads)

@@ -200,6 +200,7 @@ class _Search:
             self._objective(self.prices),
             stored_only=layer.stored_only,
             products=layer.work.nest.macs if layer.skips else None,
+            held=layer.forms.held,
         )
 
     def _fitting(self, mappings: Iterable[Mapping]) -> Iterator[LayerCost]:
@@ -235,6 +236,7 @@ class _Search:
             products=layer.work.nest.macs if layer.skips else None,
             slack=slack,
             deadline=self.deadline,
+            held=layer.forms.held,
         )
 
     def _exact(self, found: Found, value: str) -> LayerCost:
@@ -261,7 +263,12 @@ class _Search:
         layer = self.layer
         raise CapacityError(
             nothing_fits(
-                layer.hierarchy, layer.work.nest, layer.setting.rules, layer.held_bits, layer.stored_only
+                layer.hierarchy,
+                layer.work.nest,
+                layer.setting.rules,
+                layer.held_bits,
+                layer.stored_only,
+                layer.forms.held,
             )
         )
 
