@@ -182,7 +182,8 @@ class HierarchyLayer:
         if dram is not None:
             moved = commanded(dram, self.right, self._commands(walk, counts, dram), moved)
         times = self._times(walk, counts, moved)
-        cycles = max(time for _, time in times)
+        ramp_up = self._ramp_up(walk, moved)
+        cycles = max(time for _, time in times) + sum(time for _, time in ramp_up)
         idle = idle_rows(self.setting.hardware, cycles)
         accesses = (*moved, *self.computed(), *self._leaked(cycles), *idle)
         nest, stored, own = self.work.nest, self.weights.size, self.second is None
@@ -196,7 +197,7 @@ class HierarchyLayer:
             side_bits=stored.side_bits if own else 0,
             accesses=tuple(access for access in accesses if access.elements or access.bits),
             cycles=cycles,
-            times=times,
+            times=(*times, *ramp_up),
             utilisation=Fraction(counts.products, counts.steps * counts.lanes)
             if counts.steps
             else Fraction(0),
@@ -357,3 +358,14 @@ class HierarchyLayer:
             if longest:
                 found.append((node.name, ceil_fraction(max(longest))))
         return tuple(found)
+
+    def _ramp_up(self, walk: Walk, moved: tuple[Access, ...]) -> tuple[tuple[str, int], ...]:
+        """Cycles of the reads that are over before work goes on."""
+        found = Fraction(0)
+        for place, node in enumerate(self.hierarchy.nodes):
+            for tensor, rate in node.ramp_up if isinstance(node, TemporalLevel) else ():
+                name = self.right if tensor == "weights" else tensor
+                wanted = (node.name, name, "read")
+                bits = sum(a.bits for a in moved if (a.level, a.tensor, a.action) == wanted)
+                found += Fraction(bits) / (rate.value * walk.tree.used(place))
+        return (("ramp_up", ceil_fraction(found)),) if found else ()

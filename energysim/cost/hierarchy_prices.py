@@ -18,7 +18,7 @@ from energysim.mapping.hierarchy.states import Floats
 
 __all__ = ["LayerPrices"]
 
-_KINDS = ("bandwidth", "read_bandwidth", "write_bandwidth")
+_BANDWIDTHS = ("bandwidth", "read_bandwidth", "write_bandwidth")
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,7 @@ class LayerPrices:
             (place, kind, limit)
             for place, node in enumerate(self.hierarchy.nodes)
             if isinstance(node, TemporalLevel) and self.timed
-            for kind in _KINDS
-            if (limit := getattr(node, kind)) is not None
+            for kind, limit in _limits(node)
         ]
 
     def bits(self, place: int, tensor: str, action: str) -> Fraction:
@@ -92,7 +91,7 @@ class LayerPrices:
                 for action, constant in constants.items():
                     bits = self.bits(place, tensor, action)
                     loads = [
-                        float(bits) if at == place and _counts(kind, action) else 0.0
+                        float(bits) if at == place and _counts(kind, tensor, action) else 0.0
                         for at, kind, _ in self.limited
                     ]
                     energy = float(bits * constant.energy_aj / node.word_bits)
@@ -109,12 +108,16 @@ class LayerPrices:
     def cycles(self, cost: Floats, lanes: IntArray) -> Floats:
         """Cycles, whole; a float64 that is a hair above a whole number is that number."""
         longest: Floats = self._products / lanes + self._beside
+        before = np.zeros(len(cost))
         first = self.energy + self.dram
-        for number, (_, _, limit) in enumerate(self.limited):
-            longest = np.maximum(
-                longest, (cost[:, first + number] + self._once[1][number]) / float(limit.value)
-            )
-        return np.ceil(longest * (1 - 1e-12))
+        for number, (_, kind, limit) in enumerate(self.limited):
+            needed = (cost[:, first + number] + self._once[1][number]) / float(limit.value)
+            if kind in _BANDWIDTHS:
+                longest = np.maximum(longest, needed)
+            else:
+                before += needed
+        whole: Floats = np.ceil(longest * (1 - 1e-12)) + np.ceil(before * (1 - 1e-12))
+        return whole
 
     def joules(self, cost: Floats, lanes: IntArray) -> Floats:
         """Energy [aJ]."""
@@ -172,10 +175,19 @@ class LayerPrices:
         bits = []
         for place, kind, _ in self.limited:
             read, write = (tables, more) if place == 0 else (0.0, 0.0)
-            bits.append({"bandwidth": read + write, "read_bandwidth": read, "write_bandwidth": write}[kind])
+            loads = {"bandwidth": read + write, "read_bandwidth": read, "write_bandwidth": write}
+            bits.append({**loads, "weights": read, "inputs": 0.0}[kind])
         return energy, bits
 
 
-def _counts(kind: str, action: str) -> bool:
+def _limits(level: TemporalLevel) -> list[tuple[str, Constant]]:
+    """Bandwidths of a level by kind, and rates of its ramp-up by tensor."""
+    bandwidths = [(kind, getattr(level, kind)) for kind in _BANDWIDTHS]
+    return [*((kind, limit) for kind, limit in bandwidths if limit is not None), *level.ramp_up]
+
+
+def _counts(kind: str, tensor: str, action: str) -> bool:
     """Whether a limit of a kind is about an action."""
+    if kind not in _BANDWIDTHS:
+        return (tensor, action) == (kind, "read")
     return kind == "bandwidth" or (action in ("read", "drain")) == (kind == "read_bandwidth")

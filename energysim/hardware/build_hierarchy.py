@@ -94,6 +94,11 @@ class HierarchyBuilder(Builder):
                 if given[action]:
                     energies[action] = self.constant(given[action], f"{path}.{action}")
         limits |= {kind: self.bandwidth(given[kind], f"{path}.{kind}", clock_hz) for kind in kinds}
+        ramp_up = [
+            (tensor, rate)
+            for tensor, stated in (given["ramp_up"] or {}).items()
+            if (rate := self.bandwidth(stated, f"{path}.ramp_up.{tensor}", clock_hz)) is not None
+        ]
         parts = given["partitions"]
         return TemporalLevel(
             name=given["name"],
@@ -107,6 +112,7 @@ class HierarchyBuilder(Builder):
             partitions=Partitions(**{key: int(size.value) for key, size in parts.items()}) if parts else None,
             double_buffered=given["double_buffered"],
             leakage=self.constant(given["leakage"], f"{path}.leakage") if given["leakage"] else None,
+            ramp_up=tuple(ramp_up),
         )
 
     def axis(self, given: Given, loops: str = DIMENSIONS) -> SpatialAxis:

@@ -50,6 +50,8 @@ def _level(level: TemporalLevel, shown: Callable[[Constant], str]) -> list[tuple
         limit = getattr(level, kind)
         if limit is not None:
             rows.append((f"{level.name} {kind.replace('_', ' ')}", shown(limit)))
+    for tensor, rate in level.ramp_up:
+        rows.append((f"{level.name} ramp-up", f"{tensor} arrive before work goes on, {shown(rate)}"))
     if level.leakage is not None:
         rows.append((f"{level.name} leakage", f"{shown(level.leakage)} per cycle"))
     return rows

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from energysim.errors import SpecError, near_miss
 from energysim.hardware.core import Constant, Hardware, Partitions
+from energysim.hardware.zeros import LATER
 
 __all__ = ["DIMENSIONS", "TENSORS", "Hierarchy", "HierarchyHardware", "SpatialAxis", "TemporalLevel"]
 
@@ -48,6 +49,9 @@ class TemporalLevel:
         If true, the tiles may fill only half of it.
     leakage : Constant or None
         Energy per cycle, used or not [pJ].
+    ramp_up : tuple of (str, Constant)
+        Weights or inputs whose reads of one such memory are over before work goes on, and how many
+        bits per cycle.
     """
 
     name: str
@@ -65,6 +69,7 @@ class TemporalLevel:
     partitions: Partitions | None = None
     double_buffered: bool = False
     leakage: Constant | None = None
+    ramp_up: tuple[tuple[str, Constant], ...] = field(default=(), metadata=LATER)
 
     def part_bits(self, tensor: str) -> int | None:
         """Capacity of a tensor's own part; None without parts."""

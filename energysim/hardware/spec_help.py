@@ -30,6 +30,7 @@ RECORDS: Mapping[str, str] = {
     "Levels": "The memories of the cost model two-level.",
     "NodeScaling": "Energies on chip at another technology node: those of DRAM and leakage stay.",
     "Partitions": "Parts of a memory, each for one tensor; together at most its capacity.",
+    "RampUp": "Operands that arrive before work goes on, and how fast they do.",
     "Register": "Energies of a register.",
     "Reserve": "Room for tiles of activations that lie compressed on chip.",
     "Source": "A publication that constants refer to by its key in sources.",
@@ -138,6 +139,7 @@ KEYS: Mapping[str, Mapping[str, str]] = {
         "leakage": "Energy per cycle, used or not.",
         "loops": "Dimensions that may have a loop here; not given: the dataflow's, else all.",
         "name": "Name that mappings and reports use.",
+        "ramp_up": "Reads that multipliers wait for; not given: all reads go on beside the work.",
         "read_bandwidth": "As bandwidth, of reads alone.",
         "update": "Energy of a word written that comes from inside, a sum; not given: write.",
         "write_bandwidth": "As bandwidth, of writes alone.",
@@ -152,6 +154,10 @@ KEYS: Mapping[str, Mapping[str, str]] = {
         "inputs": "Size of the part for inputs.",
         "outputs": "Size of the part for outputs and partial sums.",
         "weights": "Size of the part for weights and their tables.",
+    },
+    "RampUp": {
+        "inputs": "Bits per cycle at which inputs read here arrive before work goes on.",
+        "weights": "Bits per cycle at which weights read here arrive before work goes on.",
     },
     "Register": {"read": "Energy of a read.", "write": "Energy of a write."},
     "Reserve": {

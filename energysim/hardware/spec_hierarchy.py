@@ -40,6 +40,10 @@ def hierarchy_schema(version: str) -> Schema:
             "read_bandwidth": (bandwidth, None),
             "write_bandwidth": (bandwidth, None),
             "leakage": (energy, None),
+            "ramp_up": (
+                record("RampUp", {}, {"weights": (bandwidth, None), "inputs": (bandwidth, None)}),
+                None,
+            ),
             "keep": (tensors, []),
             "bypass": (tensors, []),
             "loops": (loops, None),
@@ -59,7 +63,9 @@ def hierarchy_schema(version: str) -> Schema:
     common, optional = common_fields(version)
     named = {"named": True}
     levels = s.list_schema(
-        checked(level, energies_given, sizes_fit, _tensors_once, _loops_once), strict=True, metadata=named
+        checked(level, energies_given, sizes_fit, _tensors_once, _loops_once, _ramp_up_held),
+        strict=True,
+        metadata=named,
     )
     axes = s.list_schema(
         checked(axis, _word_of_network, _loops_once, _shared_once), strict=True, metadata=named
@@ -92,6 +98,17 @@ def _tensors_once(level: Given) -> None:
         raise problem("bypass", f"{again} is named twice in 'keep' and 'bypass'")
     if set(level["bypass"]) == set(TENSORS):
         raise problem("bypass", f"nobody uses level {show(level['name'])}: all three tensors bypass it")
+
+
+def _ramp_up_held(level: Given) -> None:
+    given = level["ramp_up"]
+    if given is None:
+        return
+    if not any(given.values()):
+        raise problem("ramp_up", "says nothing: give a bandwidth of 'weights', of 'inputs', or of both")
+    for tensor, rate in given.items():
+        if rate and tensor in level["bypass"]:
+            raise problem(f"ramp_up.{tensor}", f"{tensor} bypass level {show(level['name'])}")
 
 
 def _array_for_dataflow(spec: Given) -> None:

@@ -15,6 +15,7 @@ EYERISS_JSSC2017 = {
     "clock": ("200000000", "published"),
     "levels.dram.read": ("2560", "published"),
     "levels.dram.write": ("2560", "assumed"),
+    "levels.dram.ramp_up.weights": ("64", "derived"),  # 4 words of 16 bit
     "levels.buffer.capacity": ("819200", "published"),  # 25 banks of 512 x 64 bit
     "levels.buffer.read": ("54.3025", "derived"),  # CACTI 7, 65 nm: the next larger row, 108 KiB x 64 bit
     "levels.buffer.write": ("46.0033", "derived"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from math import ceil
 
 import pytest
 
@@ -81,6 +82,22 @@ def test_stalls(two_levels: HierarchyHardware) -> None:
     read = 16 * (256 + 256 + (256 - 64) + 64)  # operands, sums but the first, the drain
     assert dict(cost.times) == {"compute": 256, "dram": 2 * moved, "buffer": max(read // 64, written // 8)}
     assert cost.cycles == 2 * moved and cost.bound == "dram"
+
+
+def test_ramp_up_comes_before_the_work(two_levels: HierarchyHardware) -> None:
+    nest = conv(8, 4, 4, window=1)
+    dram = level("dram", None, 1, ramp_up=((WEIGHTS, bits_per_cycle(4)),), bandwidth=bits_per_cycle(64))
+    buffer = level("buffer", None, 1, ramp_up=((WEIGHTS, bits_per_cycle(5)), (INPUTS, bits_per_cycle(2))))
+    nodes = (dram, SpatialAxis("X", 2, "M"), buffer, level("rf", None, 1))
+    cost = priced(two_levels, Hierarchy(nodes), nest, "dram: P4; X: M2; buffer: M4; rf: C4 Q4")
+    # The 32 weights stay in the buffers. Each of the two hands out its 16 weights for each of 4 rows, and
+    # the 16 inputs of a row once: the loop over filters leaves them where they are.
+    once, weights, inputs = Fraction(16 * 32, 4), Fraction(16 * 4 * 16, 5), Fraction(16 * 4 * 16, 2)
+    times = dict(cost.times)
+    assert times["compute"] == 256
+    assert times["ramp_up"] == ceil(once + weights + inputs)
+    assert cost.cycles == max(times["compute"], times["dram"]) + times["ramp_up"]
+    assert cost.stall_cycles == cost.cycles - 256
 
 
 def test_sparse_kernels_on_hardware_that_skips(two_levels: HierarchyHardware) -> None:

@@ -160,7 +160,7 @@ def test_equal_to_brute_force_on_many(block: int) -> None:
 
 
 def with_limits(rng: random.Random, hierarchy: Hierarchy) -> Hierarchy:
-    """Random energies, bandwidths, leakages and network prices."""
+    """Random energies, bandwidths, leakages, ramp-ups and network prices."""
     nodes = []
     for node in hierarchy.nodes:
         if isinstance(node, SpatialAxis):
@@ -171,6 +171,8 @@ def with_limits(rng: random.Random, hierarchy: Hierarchy) -> Hierarchy:
         for kind in ("bandwidth", "read_bandwidth", "write_bandwidth"):
             each[kind] = rng.choice([None, None, bits_per_cycle(rng.choice([4, 16, 64]))])
         each["leakage"] = rng.choice([None, pj(5)])
+        waits = [t for t in TENSORS[:2] if t not in node.bypass and rng.random() < 0.3]
+        each["ramp_up"] = tuple((t, bits_per_cycle(rng.choice([4, 64]))) for t in waits)
         nodes.append(replace(node, **each))
     return replace(hierarchy, nodes=tuple(nodes), leakage=rng.choice([None, pj(3)]))
 

@@ -101,6 +101,9 @@ def test_text(tmp_path: Path) -> None:
     assert rows["axis X"] == "4 places; loops over M Q; shares inputs; inputs also along diagonals"
     assert rows["Y energy per word"] == "2 pJ (8 bit)"
     assert rows["buffer read bandwidth"] == "64 bit/cycle"
+    ramping = BASE.replace("loops: [R, S]", "ramp_up: {weights: 1 GB/s, inputs: 4 B/cycle}")
+    rf = loaded(tmp_path, ramping, "ramping.yaml").hierarchy.levels[2]
+    assert [(tensor, rate.value) for tensor, rate in rf.ramp_up] == [("weights", 80), ("inputs", 32)]
     assert rows["rule returned_sums"] == "all" and rows["rule drain"] == "elided"
     assert "parts: weights 16 KiB, inputs 16 KiB, outputs 32 KiB" in rows["level buffer"]
 
@@ -122,6 +125,9 @@ def test_text(tmp_path: Path) -> None:
         ("name: Y", "name: bypass", "small.yaml:7:3: levels: 'bypass' cannot be the name of a level or axis: mappings use the word"),
         (", word_bits: 8}", "}", "small.yaml:32:48: axes.1.network: an energy per word needs the 'word_bits' of the axis"),
         ("name: dram", "name: DRAM", "small.yaml:7:3: levels: the first, outermost level is named 'dram', not 'DRAM'"),
+        ("loops: [R, S]", "ramp_up: {outputs: 8 B/cycle}", "small.yaml:28:15: levels.2.ramp_up.outputs: unknown key 'outputs'; did you mean 'inputs'?"),
+        ("    bypass: [outputs]", "    bypass: [outputs, inputs]\n    ramp_up: {inputs: 8 B/cycle}", "small.yaml:28:23: levels.2.ramp_up.inputs: inputs bypass level 'rf'"),
+        ("loops: [R, S]", "ramp_up: {weights: null}", "small.yaml:28:14: levels.2.ramp_up: says nothing: give a bandwidth of 'weights', of 'inputs', or of both"),
         ("    update: {value: 12 pJ", "    update: {value: -12 pJ", "small.yaml:17:21: levels.1.update.value: '-12 pJ': an energy must be zero or more"),
     ],
 )  # fmt: skip
