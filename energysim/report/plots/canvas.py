@@ -14,6 +14,7 @@ import matplotlib.style
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from energysim.errors import UsageError, near_miss
 from energysim.report.files import write_bytes
@@ -77,7 +78,8 @@ def styled() -> Iterator[None]:
 
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure of a size [inch]; call inside :func:`styled`."""
-    return Figure(figsize=(width, height), layout="constrained")
+    # Letters are a little wider in one format than in another: room for that at the edges.
+    return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
 
 
 def head(
@@ -111,7 +113,9 @@ def settled(figure: Figure) -> Figure:
 
     A layout that is made anew at every drawing begins where the last one ended.
     """
-    figure.draw_without_rendering()
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.execute(figure)
     figure.set_layout_engine("none")
     return figure
 

@@ -60,8 +60,12 @@ def test_what_is_drawn_is_that(pair: Report) -> None:
     assert whole.yaxis_inverted()
 
 
-def test_every_periodic_scheme_is_drawn(triple: Report) -> None:
+def test_every_periodic_scheme_has_its_kernel(triple: Report) -> None:
     assert list(kernels_of(triple)) == ["psconv:PSD4_P8", "psconv:PSD1_P16"]
+
+
+@pytest.mark.slow
+def test_every_periodic_scheme_is_drawn(triple: Report) -> None:
     assert len([axes for axes in triple.plot_patterns().axes if axes.axison]) == 8 + 1 + 16 + 1
 
 
@@ -70,6 +74,11 @@ def test_periods_of_more_than_one_line(pair: Report) -> None:
     (kernel,) = kernels_of(report).values()
     assert kernel.period == 40
     assert map_of(kernel).shape == (24, 24)
+
+
+@pytest.mark.slow
+def test_long_periods_are_drawn_slot_by_slot(pair: Report) -> None:
+    report = relabelled(pair, "psconv:kss=2,period=40")
     assert len([axes for axes in report.plot_patterns().axes if axes.axison]) == 41
 
 

@@ -77,6 +77,15 @@ def test_only_the_hardware_of_the_report_has_its_roofs(pair: Report, tmp_path: P
     assert elsewhere.plot_roofline(tmp_path / "copy.yaml").axes
 
 
+def test_the_same_constants_are_the_same_hardware(pair: Report) -> None:
+    """A later version may digest a specification otherwise: what the roofs are made of is the same."""
+    later = replace(pair, setup=replace(pair.setup, hardware_digest="0" * 64))
+    assert later.plot_roofline().axes
+    fewer = replace(later, setup=replace(later.setup, constants=later.setup.constants[1:]))
+    with pytest.raises(UsageError, match="as it is now"):
+        fewer.plot_roofline()
+
+
 def test_no_bandwidth_one_roof(pair: Report) -> None:
     spec = load_hardware("edge45")
     spec = replace(spec, dram=replace(spec.dram, bandwidth=None))
