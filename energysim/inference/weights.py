@@ -230,7 +230,7 @@ def random_weights(graph: LayerGraph, seed: int = 0) -> dict[str, FloatArray]:
 def masked(graph: LayerGraph, weights: Weights) -> dict[str, FloatArray]:
     """Return the weights with zeros wherever a layer's kernel keeps no weight.
 
-    Arrays of dense layers are passed on as they are, not copied.
+    Arrays that are so already are passed on as they are, not copied.
     """
     found = dict(weights)
     for node in graph.nodes:
@@ -238,5 +238,6 @@ def masked(graph: LayerGraph, weights: Weights) -> dict[str, FloatArray]:
             continue
         name = f"{node.name}.weight"
         mask = node.op.kernel.mask().reshape(weights[name].shape)
-        found[name] = np.where(mask, weights[name], np.float32(0))
+        if np.any(weights[name], where=~mask):
+            found[name] = np.where(mask, weights[name], np.float32(0))
     return found

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from energysim.graph import LayerGraph
 from energysim.hardware import Hardware
-from energysim.report import Report
 from energysim.schemes import Scheme
 from energysim.walker import estimate
 from energysim.widths import Bits
 
-__all__ = ["Expected", "estimated", "expected"]
+__all__ = ["Expected", "expected"]
 
 
 @dataclass(frozen=True)
@@ -35,19 +33,11 @@ class Expected:
     energy_aj: int
 
 
-def estimated(
-    graph: LayerGraph,
-    schemes: Sequence[Scheme],
-    hardware: Hardware,
-    bits: Bits | None,
-    format_weights: str | None,
-) -> Report:
-    """Return the estimate of one image."""
-    return estimate(graph.with_batch(1), schemes, hardware, bits=bits, format_weights=format_weights)
-
-
-def expected(report: Report, scheme: Scheme) -> Expected:
-    """Return the numbers of a scheme."""
-    run, sums = report.run(str(scheme)), report.totals(str(scheme))
+def expected(
+    graph: LayerGraph, scheme: Scheme, hardware: Hardware, bits: Bits | None, format_weights: str | None
+) -> Expected:
+    """Return the numbers of the estimate of one image."""
+    report = estimate(graph.with_batch(1), scheme, hardware, bits=bits, format_weights=format_weights)
+    run, sums = report.run(), report.totals()
     layers = {row.node: (row.macs - row.float_macs, row.weight_bits + row.side_bits) for row in run.layers}
     return Expected(layers, sums.macs, sums.stored_weight_bits, sums.total_dram_bits, sums.total_energy_aj)

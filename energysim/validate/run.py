@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from energysim.data import Data, load_data
 from energysim.errors import EnergysimError, SchemeError, UsageError, WeightsError
@@ -14,14 +15,13 @@ from energysim.graph.shapes import text as shape_text
 from energysim.hardware import Hardware, load_hardware
 from energysim.model_weights import weights_of
 from energysim.reconstruction import weight_errors
-from energysim.report import Report
 from energysim.schemes import Rewrite, Scheme, need_all_changed, parse_schemes
 from energysim.schemes.bind import bound as with_weights
 from energysim.schemes.bind import wants_weights
 from energysim.schemes.family import expanded, why_nothing
 from energysim.validate.conditioning import sensitivity
 from energysim.validate.execute import Step, execute, executors
-from energysim.validate.expected import estimated, expected
+from energysim.validate.expected import Expected, expected
 from energysim.validate.layers import Encoder, layer_checks, support_problems
 from energysim.validate.result import LayerCheck, SchemeCheck, Setup, Validation
 from energysim.validate.trials import trial
@@ -134,31 +134,35 @@ def validate(
     name = None if isinstance(model, LayerGraph) else str(model)
     # A scheme that looks at weights makes its own from those of the dense network.
     by_scheme = _sets(weights, name, [dense, *(s for s in applying if s != dense)], seed, optional, tell)
-    chosen, sets = list(by_scheme), list(by_scheme.values())
-    if any(map(wants_weights, chosen)):
+    arrays: Mapping[str, Any] = {}
+    if any(map(wants_weights, by_scheme)):
         arrays, _ = weights_of(graph, model, weights[0] if weights else None)
-        chosen = [with_weights(scheme, arrays, lambda layer: widths[0]) for scheme in chosen]
-    rewrites = [scheme.apply(graph) for scheme in chosen]
+
+    def given_weights(scheme: Scheme) -> Scheme:
+        return with_weights(scheme, arrays, lambda layer: widths[0])
+
     if strict:
-        for scheme, rewrite in zip(chosen, rewrites, strict=True):
-            need_all_changed(scheme, rewrite)
-    broken = [support_problems(rewrite.graph) for rewrite in rewrites]
-    whole = [scheme for scheme, problems in zip(chosen, broken, strict=True) if not problems]
-    report = estimated(graph, whole, spec, bits, format_weights) if dense in whole else None
+        for asked in by_scheme:
+            need_all_changed(asked, given_weights(asked).apply(graph))
+    unsupported = support_problems(dense.apply(graph).graph)
     encoder = Encoder(spec, widths[0], format_weights, stated="w" not in dict(given.base))
-    job = _Job(graph, images, report, encoder, mode, path, winograd, bound)
+    job = _Job(graph, images, encoder, mode, path, winograd, bound)
     checks: list[SchemeCheck] = []
     used: list[tuple[WeightSet, ...]] = []
-    for scheme, rewrite, problems, own in zip(chosen, rewrites, broken, sets, strict=True):
+    # One scheme after the other from its weights to its result: those of all would not fit in memory.
+    for asked, own in by_scheme.items():
+        scheme = given_weights(asked)
         try:
-            checks.append(
-                SchemeCheck(str(scheme), (), (), 0, 0, 0, 0, problems=problems or broken[0])
-                if problems or report is None
-                else job.check(scheme, rewrite, own, tell, step)
-            )
+            rewrite = scheme.apply(graph)
+            problems = support_problems(rewrite.graph)
+            if problems or unsupported:
+                checks.append(SchemeCheck(str(scheme), (), (), 0, 0, 0, 0, problems=problems or unsupported))
+            else:
+                numbers = expected(graph, scheme, spec, bits, format_weights)
+                checks.append(job.check(scheme, rewrite, own, numbers, tell, step))
             used.append(own)
         except (SchemeError, WeightsError) as error:
-            if scheme not in optional:
+            if asked not in optional:
                 raise
             _skip(str(scheme), str(error), tell)
     setup = Setup(
@@ -259,7 +263,6 @@ class _Job:
 
     graph: LayerGraph
     data: Data
-    report: Report | None
     encoder: Encoder
     mode: str
     path: str
@@ -271,12 +274,11 @@ class _Job:
         scheme: Scheme,
         rewrite: Rewrite,
         sets: tuple[WeightSet, ...],
+        numbers: Expected,
         tell: Tell | None,
         step: Step | None,
     ) -> SchemeCheck:
         """Check one scheme: layers with the first set of weights, the network with all of them."""
-        assert self.report is not None
-        numbers = expected(self.report, scheme)
         totals = numbers.macs, numbers.stored_bits, numbers.dram_bits, numbers.energy_aj
         layers: tuple[LayerCheck, ...] = ()
         transforms: tuple[str, ...] = ()

@@ -150,6 +150,7 @@ def test_weights_outside_a_kernel_are_zero_and_the_rest_is_scaled_up() -> None:
     assert np.array_equal(again[f"{name}.weight"], np.where(mask, whole[f"{name}.weight"], 0))
     assert again["features.conv1_1.weight"] is whole["features.conv1_1.weight"]
     assert set(again) == set(whole)
+    assert masked(sparse, again)[f"{name}.weight"] is again[f"{name}.weight"]
 
 
 def test_calibration_sets_statistics_and_nothing_else() -> None:
