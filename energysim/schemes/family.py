@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 
-from energysim.errors import EnergysimError, SchemeError
-from energysim.graph import LayerGraph
-from energysim.schemes.base import Rewrite, Scheme
+from energysim.errors import EnergysimError
+from energysim.schemes.base import Scheme
 from energysim.schemes.catalog import SCHEMES, kind_of
+from energysim.schemes.grammar import WholeFamily, parse_scheme
 
-__all__ = ["WholeFamily", "expanded", "why_nothing"]
-
-
-@dataclass(frozen=True)
-class WholeFamily(Scheme):
-    """Stands for all schemes that apply; none of itself."""
-
-    def __str__(self) -> str:
-        return "all"
-
-    def apply(self, graph: LayerGraph, only: Collection[str] | None = None) -> Rewrite:
-        """See :meth:`Scheme.apply`; always an error."""
-        raise SchemeError("'all' stands for every scheme that applies: it is an item of a list")
+__all__ = ["expanded", "why_nothing"]
 
 
 def expanded(
@@ -40,8 +27,6 @@ def expanded(
     skipped : tuple of (str, str)
         Plug-ins that cannot be used, and why.
     """
-    from energysim.schemes.grammar import parse_scheme
-
     asked = tuple(schemes)
     found: dict[Scheme, None] = {}
     skipped: list[tuple[str, str]] = []

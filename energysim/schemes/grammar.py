@@ -26,10 +26,21 @@ from energysim.hardware.quantities import show
 from energysim.schemes.base import NO_RULE, Left, Origin, Rewrite, Scheme, weighted_nodes
 from energysim.schemes.catalog import SCHEMES
 from energysim.schemes.compose import Composed
-from energysim.schemes.family import WholeFamily
 from energysim.schemes.merge import merged
 
-__all__ = ["SCHEMES", "Rules", "parse_scheme", "parse_schemes"]
+__all__ = ["SCHEMES", "Rules", "WholeFamily", "parse_scheme", "parse_schemes"]
+
+
+@dataclass(frozen=True)
+class WholeFamily(Scheme):
+    """Stands for all schemes that apply; none of itself."""
+
+    def __str__(self) -> str:
+        return "all"
+
+    def apply(self, graph: LayerGraph, only: Collection[str] | None = None) -> Rewrite:
+        """See :meth:`Scheme.apply`; always an error."""
+        raise SchemeError("'all' stands for every scheme that applies: it is an item of a list")
 
 
 @dataclass(frozen=True)

@@ -28,18 +28,12 @@ from energysim.schemes.block import Array, Arrays, Block, Written
 from energysim.schemes.catalog import SchemeKind
 from energysim.schemes.layers import Layer
 from energysim.schemes.parameters import read_parameters
+from energysim.schemes.shift_block import parse_block
+from energysim.schemes.shift_taps import channel_taps
 
-__all__ = ["KIND", "Shift", "channel_taps", "parse"]
+__all__ = ["KIND", "Shift", "parse"]
 
 _MAPS = ("fixed", "stored")
-
-
-def channel_taps(channels: int, window: tuple[int, int]) -> tuple[int, ...]:
-    """Return the tap r * S + s of each channel: n equal groups in row-major order, the rest in the middle."""
-    taps = window[0] * window[1]
-    each = channels // taps
-    middle = window[0] // 2 * window[1] + window[1] // 2
-    return tuple(c // each if c < each * taps else middle for c in range(channels))
 
 
 @dataclass(frozen=True)
@@ -116,8 +110,6 @@ def parse(text: str) -> RewritingScheme:
     """
     word, _, rest = text.partition(",")
     if word.strip() == "block":
-        from energysim.schemes.shift_block import parse_block  # it takes the taps from here
-
         return parse_block(rest)
     return Shift(**read_parameters("shift", text, {"map": "fixed|stored"}))
 

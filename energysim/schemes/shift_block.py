@@ -27,7 +27,7 @@ from energysim.schemes.block import Array, Arrays, Block
 from energysim.schemes.formulas import plane, with_bias
 from energysim.schemes.layers import Layer, layers
 from energysim.schemes.parameters import check_range, integer, read_parameters
-from energysim.schemes.shift import channel_taps
+from energysim.schemes.shift_taps import channel_taps
 
 __all__ = ["ShiftBlock", "parse_block"]
 

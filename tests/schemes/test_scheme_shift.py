@@ -11,7 +11,7 @@ from energysim.graph import Conv2d, Node, TapShift
 from energysim.inference.reference import run_operator
 from energysim.report import Report
 from energysim.schemes import derived_weights, parse_scheme
-from energysim.schemes.shift import channel_taps
+from energysim.schemes.shift_taps import channel_taps
 from energysim.walker import estimate
 
 
