@@ -110,7 +110,9 @@ def test_every_page_is_in_the_contents() -> None:
         for inner in entry if isinstance(entry, list) else entry.values() if isinstance(entry, dict) else ():
             yield from pages(inner)
 
-    listed = set(pages(config["nav"]))
+    found = list(pages(config["nav"]))
+    listed = set(found)
+    assert len(found) == len(listed), "a page twice in the nav of mkdocs.yml"
     made = {"cli.md", "hardware.md", "reports/operators.md", "reports/reproduction.md"}
     notebooks = {f"reports/notebooks/{p.stem}.md" for p in (HOME / "reports/notebooks").glob("*.ipynb")}
     there = {path.name for path in DOCS.glob("*.md")} | made | notebooks
