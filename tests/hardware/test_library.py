@@ -171,6 +171,17 @@ def test_the_chip_shares_inputs_along_diagonals_and_codes_activations() -> None:
     assert Fraction("3.163690") == round(Fraction("106.3") * 10**9 / (200 * 10**6) / 168, 6)  # mW to pJ
 
 
+def test_main_figures_of_the_chip() -> None:
+    """JSSC 2017: 33.6 GMAC/s at 200 MHz and 181.5 KiB of SRAM (Table IV), filters 64 bit a cycle (V-B)."""
+    chip, levels = load_hardware("eyeriss-jssc2017"), hierarchy("eyeriss-jssc2017").levels
+    assert chip.clock_hz * hierarchy("eyeriss-jssc2017").lanes == 33_600_000_000
+    of = {level.name: level for level in levels}
+    filters = 8 * 1024 * 8  # of the prefetch, no level of its own
+    assert of["buffer"].capacity_bits + filters + 168 * of["weight_rf"].capacity_bits == 181.5 * 1024 * 8
+    assert [(tensor, rate.value) for tensor, rate in of["dram"].ramp_up] == [("weights", 64)]
+    assert not any(level.ramp_up for level in levels[1:])
+
+
 def test_the_pe_skips_the_zeros_of_both() -> None:
     pe = load_hardware("eyeriss-v2-pe")
     assert (pe.weights.compute, pe.activations.compute) == ("skip", "skip")
