@@ -74,7 +74,7 @@ def command(
     options already, and takes none of them.
     """
     from energysim.errors import UsageError, near_miss
-    from energysim.report.plots import KINDS, check_grouping
+    from energysim.report.plots import KINDS, check_grouping, save_plot
 
     if kind not in KINDS:
         raise UsageError(f"unknown kind {kind!r} of a plot{near_miss(kind, KINDS)} ({', '.join(KINDS)})")
@@ -87,7 +87,7 @@ def command(
     window = _window(own["window"])
     accuracies = _accuracies(own["accuracy"])
 
-    from energysim.report.plots.canvas import form_of_figure, save_plot
+    from energysim.report.plots.canvas import form_of_figure
 
     Target(form_of_figure(output), output)  # whether it can be written, before anything is computed
     options["input"] = read_shape(shape)

@@ -17,7 +17,6 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from energysim.errors import UsageError, near_miss
-from energysim.report.files import write_bytes
 
 __all__ = [
     "FORMS",
@@ -28,7 +27,6 @@ __all__ = [
     "head",
     "new_figure",
     "plain_axes",
-    "save_plot",
     "settled",
     "styled",
 ]
@@ -150,15 +148,3 @@ def figure_bytes(figure: Figure, form: str) -> bytes:
     with styled():
         figure.savefig(file, format=form, metadata=FORMS[form])
     return file.getvalue()
-
-
-def save_plot(figure: Figure, path: str | Path) -> None:
-    """Write a figure to a file in the format of its suffix: the same bytes every time, all or nothing.
-
-    Raises
-    ------
-    UsageError
-        If the suffix is none of :data:`FORMS`, or the file cannot be written.
-    """
-    path = Path(path)
-    write_bytes(path, figure_bytes(figure, form_of_figure(path)))

@@ -13,7 +13,8 @@ from support import Process
 
 from energysim.errors import UsageError
 from energysim.report import Report
-from energysim.report.plots.canvas import FORMS, figure_bytes, save_plot, styled
+from energysim.report.plots import save_plot
+from energysim.report.plots.canvas import FORMS, figure_bytes, styled
 
 #: Draws a report from its file and prints the digest of what would be saved.
 PROGRAM = """
