@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import cli_page
@@ -37,4 +38,4 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Turn links to the reports of the repository into links to their pages here."""
     if page.file.src_uri.startswith("reports/"):
         return markdown
-    return markdown.replace("](../reports/", "](reports/")
+    return re.sub(r"\]\(\.\./(reports/[\w/]+)\.(?:md|ipynb)", r"](\1.md", markdown)
