@@ -5,7 +5,7 @@
 Evaluates all distinct layers of a model with multiply-adds with the cost model of the hardware. With
 one of the model hierarchy (``--hardware eyeriss168 --schemes dense --runs 3``) it prints the CPU time of
 the network, of its slowest layer and of a mapping computed, and how many layers are proven; the aim is
-5 s for VGG16, 2 s for ResNet18 and for any layer.
+5 s for VGG16, 2 s for ResNet18 and for any layer. ``peers.py`` runs ZigZag and nn_dataflow beside it.
 
 With the two-level model: a pass is ``np.add`` of two blocks of 8,192 float64 into a third. A mapping of
 the space is a tile with one of the three classes of loop orders; most are decided without being
