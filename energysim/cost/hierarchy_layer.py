@@ -21,6 +21,7 @@ from energysim.cost.dram_commands import commanded, device_dram, dram_sizes, dra
 from energysim.cost.hierarchy_forms import Forms
 from energysim.cost.layer_counts import products
 from energysim.cost.storage import StoredOperand, StoredWeights, stored_operand
+from energysim.cost.waiting import expected_steps, hierarchy_rounds
 from energysim.errors import UsageError
 from energysim.hardware.core import Constant
 from energysim.hardware.dram_system import DeviceDram
@@ -132,6 +133,12 @@ class HierarchyLayer:
             return Fraction(1)
         second = self.work.second
         return self.work.inputs.density * (Fraction(1) if second is None else second.density)
+
+    @property
+    def waits(self) -> bool:
+        """Whether lanes wait for the one with the fewest zeros among its inputs."""
+        own = self.setting.hardware.activations
+        return own.compute == "skip" and own.lanes == "waiting" and self.density not in (0, 1)
 
     @cached_property
     def effective_macs(self) -> int:
@@ -339,6 +346,9 @@ class HierarchyLayer:
     def _times(self, walk: Walk, counts: Counts, moved: tuple[Access, ...]) -> tuple[tuple[str, int], ...]:
         skipping = self.setting.hardware.activations.compute == "skip"
         timed = counts.steps * (self.density if skipping else Fraction(1))
+        if self.waits:
+            rounds, lanes = hierarchy_rounds(walk)
+            timed = min(Fraction(counts.steps), expected_steps(rounds, self.density, lanes))
         timed += Fraction(self.work.extra.float_macs, max(1, counts.lanes))
         found = [("compute", ceil_fraction(timed))]
         for place, node in enumerate(self.hierarchy.nodes):

@@ -102,7 +102,7 @@ class _Search:
 
     def best(self) -> LayerCost:
         """The cost of the best mapping."""
-        if self.layer.skips and not self.layer.work.nest.kernel.is_dense:
+        if self.layer.waits or (self.layer.skips and not self.layer.work.nest.kernel.is_dense):
             return self._skipping()
         return self._imperfect() if self.imperfect else self._perfect()
 
@@ -131,11 +131,11 @@ class _Search:
         )
 
     def _skipping(self) -> LayerCost:
-        """The best mapping where the zeros of weights are skipped.
+        """The best mapping where the zeros of weights are skipped, or lanes wait that skip those of inputs.
 
-        How many words and cycles that saves depends on where the weights are. A small space is
-        counted one by one. Of a larger one the search gives a bound, as if every word served and
-        every cycle used all lanes it can, and the mappings that are best by it are counted.
+        How many words and cycles that saves depends on where the weights are, and on who waits for
+        whom. A small space is counted one by one. Of a larger one the search gives a bound, as if every
+        word served and every cycle used all lanes it can, and the mappings that are best by it are counted.
         """
         if self.size <= _ONE_BY_ONE:
             return self._one_by_one()

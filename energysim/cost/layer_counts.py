@@ -7,7 +7,10 @@
   hold a weight for that row;
 * an output's accumulator is written once per ``products`` products of its sum, at least once, and
   read each time but the first; cutting the sums by a tile of C adds a drain and a fill, no update;
-* one cycle multiplies one row of up to ``filters`` filters with up to ``pixels`` positions.
+* one cycle multiplies one row of up to ``filters`` filters with up to ``pixels`` positions. Where the
+  hardware says that lanes wait, each of ``filters`` consecutive filters has a lane of its own that walks
+  its weights, and all wait for the one with most; an input is read once per set of filters that has any
+  weight for its row, and kept for the lanes that need it later (assumed).
 
 With all three at one, every multiply-add reads the buffer itself, as in the two-level cases of
 Timeloop (Parashar et al., ISPASS 2019). The reuse of operands in rows follows the loop-unrolling
@@ -32,6 +35,7 @@ from energysim.cost.base import Access, Setting, charge
 from energysim.cost.beside import read_beside
 from energysim.cost.held import HeldInputs, held_inputs
 from energysim.cost.storage import StoredOperand, StoredWeights, stored_operand
+from energysim.cost.waiting import expected_steps, filter_rounds, row_groups, shared_out
 from energysim.extra import Extra
 from energysim.kernels import DenseKernel, Histogram, Kernel
 from energysim.units import ceil_div, ceil_fraction
@@ -108,9 +112,16 @@ class LayerCounts:
         """Multiply-adds that cost energy."""
         return ceil_fraction(self.charged_macs * self.density)
 
+    @property
+    def _fixed(self) -> bool:
+        """Whether each lane works on a filter of its own and waits for the slowest."""
+        return self.setting.hardware.weights.lanes == "waiting"
+
     @cached_property
     def _row_groups(self) -> int:
         """Groups of ``filters`` filters, over all (channel, tap) rows: input reads per position."""
+        if self._fixed:
+            return row_groups(self.work.nest, self.multiplied, self.setting.hardware.array.filters)
         used = self.multiplied.filters_per_row(self.work.nest.groups)
         return sum(rows * ceil_div(n, self.setting.hardware.array.filters) for n, rows in used)
 
@@ -124,10 +135,27 @@ class LayerCounts:
         return self.density if self.setting.hardware.activations.compute == "skip" else Fraction(1)
 
     @cached_property
+    def _steps(self) -> Fraction:
+        """Steps of the lanes that work on one group of ``pixels`` positions, over all filters."""
+        nest, hardware, kernel = self.work.nest, self.setting.hardware, self.multiplied
+        array, wait = hardware.array, hardware.activations.lanes == "waiting"
+        if not (self._fixed or wait):
+            return self._row_groups * self._timed
+        if self._fixed:
+            rounds = filter_rounds(nest, kernel, array.filters)
+        else:
+            rounds = shared_out(self._row_groups, nest.groups * ceil_div(nest.filters, array.filters))
+        if not wait:
+            return sum(most * times for most, times in rounds) * self._timed
+        # Filters side by side share their inputs, but wait for others of them where weights are skipped.
+        lanes = array.pixels if kernel.is_dense or not self._fixed else array.macs_per_cycle
+        return expected_steps(rounds, self._timed, lanes)
+
+    @cached_property
     def compute_cycles(self) -> int:
         """Cycles of the array; floating point takes as long as integers (assumed)."""
         floats = ceil_div(self.work.extra.float_macs, self.setting.hardware.array.macs_per_cycle)
-        return ceil_fraction(self._pixel_groups * self._row_groups * self._timed) + floats
+        return ceil_fraction(self._pixel_groups * self._steps) + floats
 
     @cached_property
     def utilisation(self) -> Fraction:

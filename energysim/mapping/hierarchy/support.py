@@ -5,12 +5,14 @@ Only hardware that skips the zeros of weights needs this; elsewhere every produc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
+from energysim.kernels import Histogram
+from energysim.kernels.base import histogram
 from energysim.mapping.hierarchy.loops import LoopTree, PlacedLoop
 from energysim.workload import LoopNest
 
@@ -57,6 +59,20 @@ class Support:
         left = [loop for loop in self._loops if not (first and first(loop))]
         axes = tuple(i for i, loop in enumerate(left) if merged(loop))
         return int(np.count_nonzero(self._mask[picked].any(axis=axes)))
+
+    def busiest(self, inside: Collection[PlacedLoop]) -> Histogram:
+        """Return how many steps some loops in time take on the busiest lane, and how often.
+
+        Parameters
+        ----------
+        inside : collection of PlacedLoop
+            Loops whose steps add up; every trip of the others in time is a case of its own.
+        """
+        axes = tuple(i for i, loop in enumerate(self._loops) if loop in inside)
+        busy = self._mask.sum(axis=axes, dtype=np.int64)
+        left = [loop for loop in self._loops if loop not in inside]
+        lanes = tuple(i for i, loop in enumerate(left) if loop.spatial)
+        return histogram(busy.max(axis=lanes))
 
     def steps(self) -> int:
         """Steps that the lanes take if each skips its zeros and waits for the slowest beside it.
