@@ -24,6 +24,9 @@ from energysim.graph import LayerGraph  # noqa: E402
 from energysim.report import Report  # noqa: E402
 from energysim.walker import estimate  # noqa: E402
 
+#: Found by its entry point where energysim is installed; loaded once either way.
+pytest_plugins = ["energysim.pytest_plugin"]
+
 
 @pytest.fixture(scope="session")
 def process() -> Process:

@@ -36,12 +36,9 @@ def _lines(baseline: Baseline) -> Iterator[str]:
     columns = columns_of(baseline.table)
     rows: dict[tuple[int, ...], int] = {}
     places: dict[str, list[int | None]] = {}
-    for at, layers in enumerate(baseline.table.values()):
-        for name, cells in layers.items():
-            row = [cells.get(column, 0) for column in columns]
-            while row and not row[-1]:
-                row.pop()
-            places.setdefault(name, [None] * len(baseline.table))[at] = rows.setdefault(tuple(row), len(rows))
+    for name in dict.fromkeys(name for layers in baseline.table.values() for name in layers):
+        each = (layers.get(name) for layers in baseline.table.values())
+        places[name] = [c if c is None else rows.setdefault(_shortened(c, columns), len(rows)) for c in each]
     head = {
         "schema": SCHEMA,
         "made_with": baseline.made_with,
@@ -62,6 +59,13 @@ def _lines(baseline: Baseline) -> Iterator[str]:
     yield ",\n"
     yield from _block("rows", "[]", [_compact(list(row)) for row in rows])
     yield "\n}\n"
+
+
+def _shortened(cells: Cells, columns: tuple[str, ...]) -> tuple[int, ...]:
+    row = [cells.get(column, 0) for column in columns]
+    while row and not row[-1]:
+        row.pop()
+    return tuple(row)
 
 
 def _block(key: str, brackets: str, lines: list[str]) -> Iterator[str]:
@@ -89,11 +93,8 @@ def write_baseline(baseline: Baseline, path: Path) -> bool:
         If it cannot be written; an old file is then as it was.
     """
     text = render_baseline(baseline)
-    try:
-        if path.read_text("utf-8") == text:
-            return False
-    except (OSError, ValueError):
-        pass
+    if _holds(path, text):
+        return False
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -101,6 +102,14 @@ def write_baseline(baseline: Baseline, path: Path) -> bool:
         raise UsageError(f"{path}: cannot be written: {reason}") from None
     write_text(path, text)
     return True
+
+
+def _holds(path: Path, text: str) -> bool:
+    """Whether a file has this content already; devices are not read, some have no end."""
+    try:
+        return path.is_file() and path.read_text("utf-8") == text
+    except (OSError, ValueError):
+        return False
 
 
 def read_baseline(path: Path) -> Baseline:

@@ -110,7 +110,7 @@ class EnergyBaseline:
         if isinstance(what, Report):
             if options:
                 raise UsageError(
-                    f"energy_baseline: a report is made already, {', '.join(options)} cannot count"
+                    f"energy_baseline: a report is made already: {', '.join(options)} cannot count"
                 )
             return of_report(what)
         recipe = _recipe(what, options)

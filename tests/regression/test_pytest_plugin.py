@@ -1,0 +1,274 @@
+"""The pytest plug-in, run by pytest on a project of a user."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+from pathlib import Path
+
+import pytest
+from support import HOME, Process
+
+from .small import called, edit
+
+pytest_plugins = ["pytester"]
+
+#: What a project that only runs other tests must not pay for.
+HEAVY = (
+    "numpy",
+    "pandas",
+    "networkx",
+    "pydantic",
+    "ruamel",
+    "click",
+    "energysim.graph",
+    "energysim.regression",
+)
+
+TEST = """
+from energysim import GraphBuilder, estimate
+
+
+def net(filters=4):
+    b = GraphBuilder("net", (2, 8, 8))
+    x = b.relu(b.conv(b.input, filters, 3, padding=1, name="conv"), name="relu")
+    return b.build(b.linear(b.flatten(x, name="flat"), 10, name="fc"))
+
+
+def test_graph(energy_baseline):
+    energy_baseline.check(net(), hardware="teaching", sparsity="psconv")
+
+
+def test_report(energy_baseline):
+    energy_baseline.check(estimate(net(), hardware="teaching"), name="report")
+
+
+def test_file(energy_baseline):
+    energy_baseline.check("my_net.py", name="file", hardware="teaching", bits=16)
+"""
+
+MY_NET = (
+    TEST.partition("\n\n\ndef net")[0].replace(", estimate", "")
+    + """
+
+
+def build(filters=4):
+    b = GraphBuilder("my_net", (2, 8, 8))
+    return b.build(b.conv(b.input, filters, 3, name="conv"))
+"""
+)
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A user's project, outside of CI."""
+    monkeypatch.delenv("CI", raising=False)
+    pytester.makepyfile(test_energy=TEST, my_net=MY_NET)
+    return pytester
+
+
+def run(project: pytest.Pytester, *options: str) -> pytest.RunResult:
+    """Pytest in this process, with the plug-in whether energysim is installed or not."""
+    return project.runpytest_inprocess(
+        "-p", "energysim.pytest_plugin", "-p", "no:cacheprovider", "-p", "no:xdist", *options
+    )
+
+
+def test_missing_then_written_then_compared(project: pytest.Pytester) -> None:
+    missing = run(project)
+    missing.assert_outcomes(failed=3)
+    missing.stdout.fnmatch_lines(
+        ["*baselines/report.json: no such baseline; create it: pytest test_energy.py::test_report --energy*"]
+    )
+    assert not (project.path / "baselines").exists()
+    written = run(project, "--energy-update")
+    written.assert_outcomes(passed=3)
+    written.stdout.fnmatch_lines(
+        ["*energy baselines*", "wrote baselines/test_graph.json", "wrote*", "wrote*"]
+    )
+    files = sorted(p.name for p in (project.path / "baselines").iterdir())
+    assert files == ["file.json", "report.json", "test_graph.json"]
+    run(project).assert_outcomes(passed=3)
+    before = (project.path / "baselines" / "file.json").read_text()
+    run(project, "--energy-update").assert_outcomes(passed=3)
+    assert (project.path / "baselines" / "file.json").read_text() == before
+
+
+def test_what_moved_is_told(project: pytest.Pytester) -> None:
+    run(project, "--energy-update")
+    edit(project.path / "test_energy.py", "def net(filters=4)", "def net(filters=5)")
+    result = run(project)
+    result.assert_outcomes(failed=2, passed=1)
+    text = result.stdout.str()
+    assert "input changed: network digest:" in text  # of the graph
+    assert "input changed: network parameters: 2646 -> 3305" in text  # 2*4*9 + 4 + 256*10 + 10, and 5 filters
+    assert "if this is meant: pytest --energy-update" in text
+    assert "Traceback" not in text
+    assert "energysim/regression" not in text  # what is ours is hidden
+    rows = [line.split() for line in text.splitlines() if " fc " in line and "dram" in line]
+    assert any(row[3] == "energy" for row in rows)
+
+
+def test_a_baseline_with_a_recipe_is_one_for_check_too(project: pytest.Pytester, process: Process) -> None:
+    run(project, "--energy-update")
+    recipe = json.loads((project.path / "baselines" / "file.json").read_text())["recipe"]
+    assert recipe == {"model": "../my_net.py", "hardware": "teaching", "sparsity": ["dense"], "bits": "16"}
+    told = process("-m", "energysim", "check", "baselines/file.json", cwd=project.path)
+    assert (told.returncode, told.stderr) == (0, "")
+    edit(project.path / "my_net.py", "build(filters=4)", "build(filters=3)")
+    result = run(project, "-k", "file")
+    result.assert_outcomes(failed=1, deselected=2)
+    result.stdout.fnmatch_lines(["*if this is meant: energysim baseline update baselines/file.json*"])
+
+
+def test_update_is_refused_in_ci(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    run(project).assert_outcomes(failed=3)
+    refused = run(project, "--energy-update")
+    assert refused.ret == pytest.ExitCode.USAGE_ERROR
+    refused.stderr.fnmatch_lines(["ERROR: --energy-update is refused where CI is set*"])
+    assert not (project.path / "baselines").exists()
+    for value in ("1", "yes", "anything"):
+        monkeypatch.setenv("CI", value)
+        assert run(project, "--energy-update").ret == pytest.ExitCode.USAGE_ERROR
+    monkeypatch.setenv("CI", "false")
+    run(project, "--energy-update", "-k", "graph").assert_outcomes(passed=1, deselected=2)
+    monkeypatch.setenv("CI", "true")
+    run(project, "--energy-update-force").assert_outcomes(passed=3)
+    run(project).assert_outcomes(passed=3)
+
+
+def test_bad_baselines_fail_with_one_message(project: pytest.Pytester) -> None:
+    run(project, "--energy-update")
+    folder = project.path / "baselines"
+    (folder / "report.json").write_text("{")
+    (folder / "file.json").write_text((folder / "test_graph.json").read_text())
+    result = run(project)
+    result.assert_outcomes(failed=2, passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "baselines/report.json: not a baseline:*",
+            "baselines/file.json: a baseline of another network: it is of net on teaching, "
+            "the test estimates my_net on teaching",
+        ]
+    )
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_names_and_places(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        test_names="""
+        import pytest
+        from energysim import estimate
+
+        @pytest.mark.parametrize("hardware", ["teaching", "a/b"])
+        def test_each(energy_baseline, hardware):
+            energy_baseline.check(estimate("digits_cnn", hardware="teaching"))
+
+        @pytest.mark.parametrize("name", ["../x", "", ".x", "a/b"])
+        def test_bad(energy_baseline, name):
+            energy_baseline.check("digits_cnn", name=name)
+
+        def test_twice(energy_baseline):
+            energy_baseline.check("digits_cnn")
+            energy_baseline.check("digits_cnn")
+
+        def test_options_of_a_report(energy_baseline):
+            energy_baseline.check(estimate("digits_cnn"), hardware="teaching")
+
+        def test_unknown(energy_baseline):
+            energy_baseline.check("digits_cmm")
+        """
+    )
+    project.makeini("[pytest]\nenergy_baselines = kept/here\n")
+    result = run(project, "--energy-update", "test_names.py")
+    result.assert_outcomes(passed=2, failed=7)
+    assert sorted(p.name for p in (project.path / "kept" / "here").iterdir()) == [
+        "test_each-a-b.json",
+        "test_each-teaching.json",
+        "test_twice.json",
+    ]
+    result.stdout.fnmatch_lines(
+        [
+            "*a baseline's name has letters, digits and .+=_-, not '../x'*",
+            "*has written it already: give check another name=*",
+            "*a report is made already: hardware cannot count*",
+            "*unknown model 'digits_cmm'; did you mean 'digits_cnn'?*",
+        ]
+    )
+
+
+def test_tolerances(project: pytest.Pytester) -> None:
+    text = TEST.replace('name="report")', 'name="report", tolerances=["*=-any..+any"])')
+    project.makepyfile(test_energy=text)
+    run(project, "--energy-update").assert_outcomes(passed=3)
+    edit(project.path / "test_energy.py", "def net(filters=4)", "def net(filters=5)")
+    run(project).assert_outcomes(passed=2, failed=1)
+
+
+def test_a_folder_that_cannot_be_made(project: pytest.Pytester) -> None:
+    (project.path / "baselines").write_text("")
+    result = run(project, "--energy-update")
+    result.assert_outcomes(failed=3)
+    result.stdout.fnmatch_lines(["*baselines/file.json: cannot be written: *"])
+
+
+def test_a_baseline_of_the_program_in_a_test(project: pytest.Pytester) -> None:
+    for name in ("a", "b"):
+        assert called("baseline", "create", "digits_cnn", "-o", f"{name}.json") == 0
+    project.makepyfile(
+        test_energy="""
+        import pytest
+
+        @pytest.mark.parametrize("name", ["a.json", "b.json"])
+        def test_kept(energy_baseline, name):
+            energy_baseline.check_file(name)
+        """
+    )
+    run(project).assert_outcomes(passed=2)
+    edit(project.path / "b.json", '"hardware": "edge45",', '"hardware": "teaching",')
+    result = run(project)
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*b.json*digits_cnn on edge45: *the inputs changed*"])
+    run(project, "--energy-update").assert_outcomes(passed=2)
+    run(project).assert_outcomes(passed=2)
+
+
+def test_importing_the_plugin_costs_nothing(process: Process) -> None:
+    script = f"import sys, pytest, energysim.pytest_plugin; print([m for m in {HEAVY!r} if m in sys.modules])"
+    told = process("-c", script)
+    assert (told.returncode, told.stdout) == (0, "[]\n"), told.stderr
+
+
+def test_a_run_without_the_fixture_loads_nothing(project: pytest.Pytester, process: Process) -> None:
+    """Found by its entry point, as in a project where energysim is installed, and named with -p as well."""
+    metadata = project.path / "site" / "energysim_of_a_test-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: energysim-of-a-test\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(
+        "[pytest11]\nenergysim.pytest_plugin = energysim.pytest_plugin\n"
+    )
+    project.makepyfile(
+        test_energy=f"""
+        import sys
+
+        def test_nothing(request):
+            assert request.config.pluginmanager.has_plugin("energysim.pytest_plugin")
+            assert [name for name in {HEAVY!r} if name in sys.modules] == []
+        """
+    )
+    path = os.pathsep.join([str(project.path / "site"), HOME])
+    for options in ((), ("-p", "energysim.pytest_plugin")):
+        arguments = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", *options)
+        told = process(*arguments, cwd=project.path, PYTHONPATH=path)
+        assert told.returncode == 0, told.stdout + told.stderr
+
+
+def test_the_entry_point_is_the_module() -> None:
+    parser = configparser.ConfigParser()
+    parser.read(Path(HOME) / "setup.cfg")
+    if not parser.has_section("options.entry_points"):
+        pytest.skip("not a checkout")
+    stated = parser["options.entry_points"]["pytest11"].strip()
+    assert stated == "energysim.pytest_plugin = energysim.pytest_plugin"
