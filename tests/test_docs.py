@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,13 @@ def test_what_is_shown_runs(page: str, tmp_path: Path, monkeypatch: pytest.Monke
 def test_slow_blocks_run_too(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     follow(page, slow=True)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_stand_in_blocks(page: str) -> None:
+    """An indented command would be shown like a block, and run by nobody."""
+    text = re.sub(r"(?ms)^```.*?^```$", "", (HOME / page).read_text("utf-8"))
+    assert not re.findall(r"(?m)^ {4,}(?:\$ )?(?:energysim|python3?|pip|git|\S*/?pytest) .*", text)
 
 
 def test_every_block_has_its_test() -> None:
