@@ -6,6 +6,7 @@ Tables are written as the names of their columns and a list of values per row, i
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from decimal import Decimal
@@ -141,6 +142,7 @@ def _read(data: dict[str, Any]) -> Report:
     setup = _value(Setup, [given.pop(f.name) for f in fields(Setup)])
     if given:
         raise ValueError(f"its setup has an unknown key {next(iter(given))!r}")
+    _check_setup(setup)
     runs = []
     for entry in data["runs"]:
         run = Run(
@@ -153,6 +155,8 @@ def _read(data: dict[str, Any]) -> Report:
             _read_texts(entry.get("notes", [])),
         )
         nodes = {row.node for row in run.layers}
+        if len(nodes) < len(run.layers):
+            raise ValueError(f"a layer of {run.scheme!r} is there twice")
         lost = next((row.node for row in run.accesses if row.node not in nodes), None)
         if lost is not None:
             raise ValueError(f"an access of {lost!r}, which is no layer")
@@ -161,8 +165,19 @@ def _read(data: dict[str, Any]) -> Report:
         runs.append(run)
     if not runs:
         raise ValueError("it has no run")
+    if len({run.scheme for run in runs}) < len(runs):
+        raise ValueError("a scheme is there twice")
     skipped = tuple((_read_text(name), _read_text(reason)) for name, reason in data["skipped"])
     return Report(setup, tuple(runs), skipped)
+
+
+def _check_setup(setup: Setup) -> None:
+    """Raise ValueError for what would be divided by, or taken apart, and cannot be."""
+    if setup.batch < 1 or setup.clock_hz <= 0:
+        raise ValueError("its batch and its clock must be more than nothing")
+    for path in setup.datapaths:
+        if not re.fullmatch(r"w=\d+,a=\d+ on \d+ bit", path):
+            raise ValueError(f"a datapath is w=..,a=.. on .. bit, not {path!r:.40}")
 
 
 def _rows(table: dict[str, Any], kind: type) -> tuple[Any, ...]:

@@ -112,6 +112,11 @@ ROW = ("runs", 0, "layers", "rows", 0)
     [
         (("setup", "batch"), "1", "batch of a Setup: a whole number is expected, not '1'"),
         (("setup", "clock_hz"), "1/0", "clock_hz of a Setup"),
+        (("setup", "batch"), 0, "its batch and its clock must be more than nothing"),
+        (("setup", "clock_hz"), 0, "its batch and its clock must be more than nothing"),
+        (("setup", "datapaths", 0), "x", "a datapath is w=..,a=.. on .. bit, not 'x'"),
+        (("runs", 1, "scheme"), "dense", "a scheme is there twice"),
+        (("runs", 0, "layers", "rows", 1, 0), "features.conv1_1", "a layer of 'dense' is there twice"),
         (("setup", "colour"), 1, "its setup has an unknown key 'colour'"),
         (("runs",), [], "it has no run"),
         (("runs", 0, "layers", "columns", 0), "name", "columns"),

@@ -58,11 +58,15 @@ def group(title: str, columns: int) -> Html:
 
 
 def table(caption: str, titles: Iterable[object], rows: Iterable[Html], **attributes: object) -> Html:
-    """Return a table that scrolls sideways where the page is narrow; rows come from :func:`cells`."""
+    """Return a table that scrolls sideways where the page is narrow; rows come from :func:`cells`.
+
+    Without a caption (what stands around it says what it is) it is not a region of its own.
+    """
     head = element("thead", element("tr", *(element("th", title, scope="col") for title in titles)))
-    whole = element(
-        "table", element("caption", element("span", caption)), head, element("tbody", *rows), **attributes
-    )
+    above = [element("caption", element("span", caption))] if caption else []
+    whole = element("table", *above, head, element("tbody", *rows), **attributes)
+    if not caption:
+        return element("div", whole, class_="wide", tabindex="0")
     return element("div", whole, class_="wide", tabindex="0", role="region", aria_label=caption)
 
 

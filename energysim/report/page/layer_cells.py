@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -119,15 +120,26 @@ def _block(
     totals = _values(quantity, columns, sums)
     counts = [int(v) for row in values for v in row if v is not None] if quantity.ratio is None else []
     scale = scale_for(counts, quantity.unit, quantity.base).with_room_for(counts)
-    widest = max(counts, default=0) if quantity is _ENERGY else 0
+    widest = _widest(columns, values) if quantity is _ENERGY else [0] * len(columns)
     return Block(
         quantity.title,
         scale.unit if quantity.ratio is None else "",
         columns,
-        [[_cell(_shown(quantity, scale, v), v, widest) for v in row] for row in values],
+        [
+            [_cell(_shown(quantity, scale, v), v, w) for v, w in zip(row, widest, strict=True)]
+            for row in values
+        ],
         [[_cell(_shown(quantity, scale, v), v, 0) for v in row] for row in totals],
         [_ranks([row[place] for row in values]) for place in range(len(columns))],
     )
+
+
+def _widest(columns: Sequence[Column], values: Sequence[Sequence[_Value]]) -> list[int]:
+    """What the full length of a bar stands for: the largest value of the column's case."""
+    largest: Counter[int] = Counter()
+    for column, *own in zip(columns, *values, strict=True):
+        largest[column.case] = max(largest[column.case], *(int(v) for v in own if v is not None))
+    return [largest[column.case] for column in columns]
 
 
 def _values(

@@ -141,7 +141,7 @@ def _row(name: str, kinds: dict[str, LayerRow], places: dict[str, int]) -> str:
         return f"<tr><th scope=row>{shown}<td><td>"
     row = kinds[name]
     what = f"<td>{as_html(row.kind)}<td>{as_html(row.output_shape)}"
-    return f"<tr data-p={row.part}><th scope=row>{shown}{what}"
+    return f'<tr data-p="{as_html(row.part)}"><th scope=row>{shown}{what}'
 
 
 def _total(name: str) -> str:

@@ -16,6 +16,9 @@ __all__ = ["Places", "mapping_section"]
 #: Layer of the original network -> the number of its entry in the section.
 Places = dict[str, int]
 
+#: The part of a layer that has the layer's own name.
+_WHOLE = "itself"
+
 _Row = tuple[tuple[str, ...], tuple[str, ...]]
 
 
@@ -50,28 +53,32 @@ def _by_origin(cases: Sequence[Case]) -> dict[str, dict[tuple[int, int], list[La
 
 
 def _rows(cases: Sequence[Case], rows: dict[tuple[int, int], list[LayerRow]], name: str) -> tuple[_Row, ...]:
-    """What is told of a layer: texts, and the runs they are true of."""
+    """What is told of a layer: texts, and the schemes they are true of; parts mapped alike are one row."""
     told: dict[tuple[str, ...], list[str]] = {}
     for (number, place), own in rows.items():
         case = cases[number]
+        parts: dict[tuple[str, ...], list[str]] = {}
         for row in own:
-            part = cell_text(row.node).removeprefix(name)
-            waiting = Fraction(row.stall_cycles, row.cycles) if row.cycles else Fraction(0)
-            texts = (
-                case.label if len(cases) > 1 else "",
-                part,
-                row.mapping,
-                row.bound,
-                f"{float(100 * row.utilisation):.3g} %",
-                f"{float(100 * waiting):.3g} %" if waiting else "-",
-                proof(row),
-            )
-            told.setdefault(texts, []).append(case.report.schemes[place])
+            parts.setdefault(_texts(row), []).append(cell_text(row.node).removeprefix(name) or _WHOLE)
+        label = case.label if len(cases) > 1 else ""
+        for texts, names in parts.items():
+            told.setdefault((label, ", ".join(names), *texts), []).append(case.report.schemes[place])
     return tuple((tuple(schemes), texts) for texts, schemes in told.items())
 
 
+def _texts(row: LayerRow) -> tuple[str, ...]:
+    waiting = Fraction(row.stall_cycles, row.cycles) if row.cycles else Fraction(0)
+    return (
+        row.mapping,
+        row.bound,
+        f"{float(100 * row.utilisation):.3g} %",
+        f"{float(100 * waiting):.3g} %" if waiting else "-",
+        proof(row),
+    )
+
+
 def _entry(number: int, rows: Sequence[_Row], layers: Sequence[str], several: bool) -> Html:
-    parts = any(texts[1] for _, texts in rows)
+    parts = any(texts[1] != _WHOLE for _, texts in rows)
     titles = ["schemes", *(["hardware"] if several else []), *(["part"] if parts else [])]
     titles += ["mapping", "limited by", "multipliers in use", "waiting", "proof"]
     made = []
@@ -81,7 +88,5 @@ def _entry(number: int, rows: Sequence[_Row], layers: Sequence[str], several: bo
     shown = ", ".join(layers[:3]) + (f" and {len(layers) - 3} more" if len(layers) > 3 else "")
     more = [element("p", ", ".join(layers), class_="quiet")] if len(layers) > 3 else []
     # The name of the place is inside: browsers open what holds the place they are led to.
-    inside = element(
-        "div", *more, table(f"Mappings of {shown}", titles, made, class_="words"), id=f"m{number}"
-    )
+    inside = element("div", *more, table("", titles, made, class_="words"), id=f"m{number}")
     return element("details", element("summary", shown), inside)

@@ -38,10 +38,13 @@ def hostile_report() -> Report:
     odd = HOSTILE[1]
     setup = replace(report.setup, hardware=odd, zeros=odd, activations=odd, assumed=(f"{odd} = {odd}",))
     constants = tuple(replace(use, source=odd) for use in setup.constants)
-    runs = (
-        report.runs[0],
-        replace(report.runs[1], scheme=odd, assumed=(odd,), uncounted=(odd,), notes=(odd,)),
+    first, second = report.runs
+    layers = tuple(
+        replace(r, kind=odd, part=odd, bound=odd, mapping=odd, output_shape=odd) for r in second.layers
     )
+    second = replace(second, scheme=odd, assumed=(odd,), uncounted=(odd,), notes=(odd,), layers=layers)
+    strange = replace(first.layers[0], kind=odd, part=odd, bound=odd, mapping=odd, output_shape=odd)
+    runs = (replace(first, layers=(strange, *first.layers[1:])), second)
     return Report(replace(setup, constants=constants), runs, ((odd, odd),))
 
 
