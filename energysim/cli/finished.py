@@ -11,7 +11,13 @@ import click
 if TYPE_CHECKING:
     from energysim.report import Report
 
-__all__ = ["is_report", "read_report", "refuse_estimate_options"]
+__all__ = ["given", "is_report", "read_report", "refuse_estimate_options"]
+
+
+def given(name: str) -> bool:
+    """Return whether an option of the running command was written, and is not only its default."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is click.core.ParameterSource.COMMANDLINE
 
 
 def is_report(name: str) -> bool:
@@ -38,9 +44,7 @@ def refuse_estimate_options(kept: Collection[str]) -> None:
     """Raise UsageError for an option that was written and is not kept: finished reports take none."""
     from energysim.errors import UsageError
 
-    context = click.get_current_context()
-    for parameter in context.command.params:
+    for parameter in click.get_current_context().command.params:
         name = parameter.name or ""
-        given = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-        if given and name not in kept:
-            raise UsageError(f"{parameter.opts[0]} is of an estimate, and reports are finished: leave it out")
+        if name not in kept and given(name):
+            raise UsageError(f"{parameter.opts[0]} is of an estimate; the report in MODEL is finished")

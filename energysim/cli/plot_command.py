@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from energysim.cli.finished import given, is_report, read_report, refuse_estimate_options
 from energysim.cli.options import Target, estimate_options, read_shape
 
 if TYPE_CHECKING:
@@ -93,11 +94,11 @@ def command(
     options["input"] = read_shape(shape)
     report: Report | None
     hardware = None
-    if model.lower().endswith(".json"):
-        _refuse_options()
+    if is_report(model):
+        refuse_estimate_options({"model", "kind", "output", *_OWN})
         if kind == "curve":
             raise UsageError("a curve is many estimates, and a report is one: give the model instead")
-        report = _read(model)
+        report = read_report(model)
     elif kind == "curve":
         report = None
     else:
@@ -130,42 +131,11 @@ def _curve(model: str, sparsity: tuple[str, ...], own: dict[str, Any], options: 
     from energysim.errors import UsageError
     from energysim.report.plots.buffer_curve import plot_curve, title_of_curve
 
-    if options.pop("objective") != "dram" and _given("objective"):
+    if options.pop("objective") != "dram" and given("objective"):
         raise UsageError("--kind curve is about the least DRAM traffic: leave --objective out")
     sizes = read_capacities(own["capacities"] or "all")
     points = buffer_curve(model, ("dense", *sparsity), capacities_bits=sizes, layer=own["layer"], **options)
     return plot_curve(points, title_of_curve(model, own["layer"]))
-
-
-def _given(name: str) -> bool:
-    """Whether an option was written, and is not only its default."""
-    source = click.get_current_context().get_parameter_source(name)
-    return source is click.core.ParameterSource.COMMANDLINE
-
-
-def _refuse_options() -> None:
-    """Raise UsageError for an option of an estimate: a finished report takes none."""
-    from energysim.errors import UsageError
-
-    for parameter in click.get_current_context().command.params:
-        name = parameter.name or ""
-        if name not in {"model", "kind", "output", *_OWN} and _given(name):
-            raise UsageError(f"{parameter.opts[0]} is of an estimate; the report in MODEL is finished")
-
-
-def _read(path: str) -> Report:
-    """A report from its file."""
-    from energysim.errors import UsageError
-    from energysim.report import Report
-
-    try:
-        text = Path(path).read_text("utf-8")
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    try:
-        return Report.from_json(text)
-    except UsageError as error:
-        raise UsageError(f"{path}: {error}") from None
 
 
 def _window(text: str | None) -> tuple[int, int]:
