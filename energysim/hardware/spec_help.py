@@ -194,8 +194,9 @@ KEYS: Mapping[str, Mapping[str, str]] = {
         "format": "Storage format of compressed data (energysim list formats); not given: the kernel's own.",
         "formats": "Level -> storage format there, if it differs from that of the level outside.",
         "lanes": (
-            "Whether lanes that skip share their work out evenly (packed), or each skips its own zeros and "
-            "waits for the slowest (waiting). Not given: packed, but waiting for weights in hierarchies."
+            "Who waits where cycles are skipped. packed: lanes are filled anew all the time; waiting: each "
+            "skips its own zeros and waits for the slowest. Not given: packed, but waiting for weights in "
+            "hierarchies."
         ),
         "spared": "Levels that multipliers neither read nor update for a product with such a zero.",
         "stored_compressed": "Whether zeros are left out in DRAM.",

@@ -33,8 +33,8 @@ class ZeroHandling:
         The level that is filled with plain values, zeros included, or ``"mac"``: compressed up to
         the multipliers. None: weights at the multipliers, activations on their way out of DRAM.
     lanes : {"packed", "waiting"} or None
-        Whether the work of lanes that skip is shared out evenly, or each skips its own zeros and
-        waits for the slowest beside it. None: as the cost model has it.
+        Who waits where cycles are skipped: nobody, as lanes are filled anew all the time; or each lane
+        skips its own zeros and waits for the slowest beside it. None: as the cost model has it.
     spared : tuple of str
         Levels that multipliers do not read or update for a product with such a zero.
     """
