@@ -40,6 +40,8 @@ FORMS: dict[str, dict[str, Any]] = {
 #: Colours of text and lines, and of the lines behind the data.
 INK, PALE = "#222222", "#DDDDDD"
 
+_POINTS = 150  # of a picture of points [1/inch]
+_LONGEST = 65_000  # points of a side; matplotlib takes less than 2**16
 _LETTER = 0.085  # width of a letter of a title [inch]
 
 _STYLE: dict[str, Any] = {
@@ -54,7 +56,6 @@ _STYLE: dict[str, Any] = {
     "hatch.linewidth": 0.5,
     "legend.fontsize": 8,
     "legend.frameon": False,
-    "savefig.dpi": 150,
     "svg.fonttype": "none",  # text stays text: small, and found by a search
     "svg.hashsalt": "energysim",  # identifiers do not depend on the run
     "text.color": INK,
@@ -145,6 +146,8 @@ def figure_bytes(figure: Figure, form: str) -> bytes:
     if form not in FORMS:
         raise UsageError(f"unknown format {form!r} of a plot{near_miss(form, FORMS)} ({', '.join(FORMS)})")
     file = io.BytesIO()
+    # As many points as matplotlib draws at most, for thousands of layers.
+    points = min(_POINTS, int(_LONGEST / max(figure.get_size_inches())))
     with styled():
-        figure.savefig(file, format=form, metadata=FORMS[form])
+        figure.savefig(file, format=form, metadata=FORMS[form], dpi=points)
     return file.getvalue()

@@ -94,14 +94,14 @@ def labels_of(report: Report, by: str | None) -> tuple[str, list[Mapping[str, st
     by = by or ("layer" if len(report.runs) <= _MANY else "network")
     check_grouping(by)
     titles = part_titles(report)
-    folded = sum(row.folded_into is not None for row in report.runs[0].layers)
+    rest = _folded(report)
 
     def label(row: LayerRow) -> str:
         if by == "network":
             return titles["all"]
         if by == "part":
             return titles[row.part]
-        return f"({folded} folded nodes)" if row.folded_into is not None else cell_text(row.origin)
+        return rest if row.folded_into is not None else cell_text(row.origin)
 
     return by, [{row.node: label(row) for row in run.layers} for run in report.runs]
 
@@ -163,9 +163,14 @@ def _order(report: Report, by: str, labels: Sequence[Mapping[str, str]]) -> list
     if by == "part":
         titles = part_titles(report)
         return [titles[part] for part in PARTS if titles[part] in found]
-    nodes = [row for row in report.runs[0].layers if row.folded_into is not None]
-    last = {labels[0][row.node] for row in nodes} if by == "layer" else set()
-    return [*(name for name in found if name not in last), *last]
+    rest = _folded(report)
+    return sorted(found, key=lambda name: name == rest)  # stable: all others stay in order
+
+
+def _folded(report: Report) -> str:
+    """What stands for all nodes that run with others."""
+    most = max(sum(row.folded_into is not None for row in run.layers) for run in report.runs)
+    return f"({most} folded nodes)"
 
 
 def _panel(axes: Axes, pieces: Sequence[Piece], values: list[list[int]], divisor: Fraction) -> None:

@@ -235,6 +235,19 @@ def test_one_layer_and_none(pair: Report) -> None:
             assert [t.get_text() for t in axes.texts] == ([] if rows else ["nothing to draw"])
 
 
+def test_folded_nodes_stand_last_even_if_only_a_scheme_has_them(pair: Report) -> None:
+    plain = tuple(row for row in pair.runs[0].layers if row.folded_into is None)
+    kept = {row.node for row in plain}
+    first = replace(
+        pair.runs[0], layers=plain, accesses=tuple(a for a in pair.runs[0].accesses if a.node in kept)
+    )
+    (axes, _) = replace(pair, runs=(first, pair.runs[1])).plot_energy().axes
+    count = sum(row.folded_into is not None for row in pair.runs[1].layers)
+    assert [t.get_text() for t in axes.get_yticklabels()].index(f"({count} folded nodes)") == len(
+        axes.get_yticklabels()
+    ) - 1
+
+
 def test_long_names_are_cut_in_the_middle(pair: Report) -> None:
     run = pair.runs[0]
     layers = (replace(run.layers[0], origin="a" * 30 + "b" * 30), *run.layers[1:])

@@ -82,6 +82,14 @@ def test_saved_in_the_format_of_the_suffix(figure: Figure, tmp_path: Path) -> No
         assert (tmp_path / f"a.{form.upper()}").read_bytes().startswith(start)
 
 
+def test_very_tall_pictures_have_fewer_points() -> None:
+    tall = figure_bytes(Figure(figsize=(0.5, 1000)), "png")
+    width, height = (int.from_bytes(tall[place : place + 4], "big") for place in (16, 20))
+    assert (width, height) == (32, 65_000)
+    usual = figure_bytes(Figure(figsize=(2, 1)), "png")
+    assert int.from_bytes(usual[16:20], "big") == 300
+
+
 def test_what_cannot_be_saved(figure: Figure, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"a.jpg: a plot is saved as .svg, .png, .pdf"):
         save_plot(figure, tmp_path / "a.jpg")
