@@ -12,7 +12,7 @@ from energysim.regression.baseline_json import read_baseline
 from energysim.regression.compare import Comparison, compare
 from energysim.regression.engine import engine_digests
 from energysim.regression.take import take
-from energysim.regression.tolerances import Tolerance
+from energysim.regression.tolerances import Tolerance, need_matches
 
 __all__ = ["CheckResult", "check", "check_all", "recomputed"]
 
@@ -75,24 +75,40 @@ def check(path: str | Path, tolerances: Sequence[Tolerance] = ()) -> CheckResult
     Raises
     ------
     EnergysimError
-        If the file is no baseline, or cannot be recomputed.
+        If the file is no baseline, cannot be recomputed, or a tolerance names none of its numbers.
     """
-    path = Path(path)
+    found = _compared(Path(path), tolerances)
+    need_matches(tolerances, found.layers, found.columns)
+    return CheckResult(Path(path), found)
+
+
+def _compared(path: Path, tolerances: Sequence[Tolerance]) -> Comparison:
     old = read_baseline(path)
     new = recomputed(path, old, engine=False)
     found = compare(old, new, tolerances)
     if found.changes:  # only now is it worth reading the source
         found = replace(found, new=replace(new, engine=engine_digests()))
-    return CheckResult(path, found)
+    return found
 
 
 def check_all(paths: Iterable[Path], tolerances: Sequence[Tolerance] = ()) -> list[CheckResult]:
-    """Check several baselines; one that cannot be checked does not keep the others from it."""
+    """Check several baselines; one that cannot be checked does not keep the others from it.
+
+    Raises
+    ------
+    UsageError
+        If a tolerance names no number of any of them.
+    """
     results = []
     for path in paths:
         try:
-            results.append(check(path, tolerances))
+            results.append(CheckResult(path, _compared(path, tolerances)))
         except EnergysimError as error:
             text = str(error)
             results.append(CheckResult(path, None, text if text.startswith(str(path)) else f"{path}: {text}"))
+    compared = [result.comparison for result in results if result.comparison is not None]
+    layers = dict.fromkeys(name for found in compared for name in found.layers)
+    columns = dict.fromkeys(name for found in compared for name in found.columns)
+    if compared:
+        need_matches(tolerances, layers, columns)
     return results

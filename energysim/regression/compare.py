@@ -9,7 +9,7 @@ from functools import cached_property
 from energysim.errors import UsageError
 from energysim.regression.baseline import Baseline
 from energysim.regression.counts import Cells, sums
-from energysim.regression.tolerances import Tolerance, allowed, equal, need_matches
+from energysim.regression.tolerances import Tolerance, allowed, equal
 
 __all__ = ["TOTAL", "Change", "Comparison", "InputChange", "compare"]
 
@@ -83,6 +83,8 @@ class Comparison:
     inputs : tuple of InputChange
     schemes_gone, schemes_new : tuple of str
         Schemes that only one of the two has.
+    layers, columns : tuple of str
+        Names of the numbers that were compared: what a tolerance can name.
     """
 
     old: Baseline
@@ -91,6 +93,8 @@ class Comparison:
     inputs: tuple[InputChange, ...]
     schemes_gone: tuple[str, ...]
     schemes_new: tuple[str, ...]
+    layers: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -150,7 +154,7 @@ def compare(old: Baseline, new: Baseline, tolerances: Sequence[Tolerance] = ()) 
     Raises
     ------
     UsageError
-        If they have no scheme or no layer in common, or a tolerance names nothing.
+        If they have no scheme or no layer in common.
     """
     common = [scheme for scheme in old.table if scheme in new.table]
     _need_common(old, new, common)
@@ -168,7 +172,6 @@ def compare(old: Baseline, new: Baseline, tolerances: Sequence[Tolerance] = ()) 
                 derived = layer == TOTAL or column == "energy_aj"
                 fine = allowed(tolerances, layer, column, was, now, derived)
                 changes.append(Change(scheme, layer, column, was, now, fine, derived))
-    need_matches(tolerances, layers, columns)
     return Comparison(
         old,
         new,
@@ -176,6 +179,8 @@ def compare(old: Baseline, new: Baseline, tolerances: Sequence[Tolerance] = ()) 
         tuple(_inputs(old, new)),
         tuple(scheme for scheme in old.table if scheme not in new.table),
         tuple(scheme for scheme in new.table if scheme not in old.table),
+        tuple(layers),
+        tuple(columns),
     )
 
 

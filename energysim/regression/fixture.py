@@ -20,7 +20,7 @@ from energysim.regression.engine import engine_digests
 from energysim.regression.recipe import Recipe
 from energysim.regression.take import of_report, take
 from energysim.regression.text import check_text
-from energysim.regression.tolerances import parse_tolerance
+from energysim.regression.tolerances import need_matches, parse_tolerance
 from energysim.report import Report
 from energysim.walker import estimate
 
@@ -136,7 +136,9 @@ class EnergyBaseline:
             return (
                 f"{path}: a baseline of another network: it is of {old.title}, the test estimates {new.title}"
             )
-        found = compare(old, new, [parse_tolerance(text) for text in tolerances])
+        rules = [parse_tolerance(text) for text in tolerances]
+        found = compare(old, new, rules)
+        need_matches(rules, found.layers, found.columns)
         if found.passed:
             return ""
         found = replace(found, new=replace(new, engine=engine_digests()))

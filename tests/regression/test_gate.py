@@ -218,6 +218,14 @@ def test_tolerances(net: Path, capsys: Capture) -> None:
     assert gate(capsys)[0] == 1  # by default numbers may not fall either
 
 
+def test_a_tolerance_has_to_name_a_number_of_some_baseline(net: Path, capsys: Capture) -> None:
+    """Unit costs have no columns by level: a rule for those is meant for the network beside them."""
+    assert called("baseline", "create", "-w", "soc.yaml", "-o", "unit.json") == 0
+    assert called("check", "unit.json", "base.json", "-t", "*.energy_aj=-any..+1%") == 0
+    assert called("check", "unit.json", "-t", "*.energy_aj=-any..+1%") == 2
+    assert "names no column: '*.energy_aj'; did you mean 'unit_energy_aj'?" in capsys.readouterr().err
+
+
 def test_energies_within_rounding_are_equal(net: Path, capsys: Capture) -> None:
     """Rows are rounded up to whole attojoules: a part in 10^9 is no change; a count is."""
     found = baseline_json.read_baseline(net)

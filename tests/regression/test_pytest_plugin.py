@@ -1,4 +1,4 @@
-"""The pytest plug-in, run by pytest on a project of a user."""
+"""The pytest plug-in, run by pytest on a project of a user (docs/gate.md shows one)."""
 
 from __future__ import annotations
 
