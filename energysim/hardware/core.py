@@ -211,7 +211,8 @@ class Hardware:
         skip = {"skip": "yes", "gate": "no (gated)", "none": "no"}[self.weights.compute]
         zeros = {"skip": "skipped", "gate": "gated", "none": "not exploited"}[self.activations.compute]
         stored = f"; activations stored compressed: {self.activations.format}"
-        told = (("weights", self.weights.words), ("activations", self.activations.words))
+        room = "" if self.reserve is None else self.reserve.words
+        told = (("weights", self.weights.words), ("activations", self.activations.words), ("room", room))
         return (
             f"weights stored compressed: {'yes' if self.weights.stored_compressed else 'no'}; "
             f"compute skips weight zeros: {skip}; activation zeros: {zeros}"

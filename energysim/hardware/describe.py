@@ -65,9 +65,6 @@ def describe_hardware(hardware: Hardware) -> list[tuple[str, str]]:
             )
         )
     rows += [("other operation", value_text(hardware.vector_op)), ("zeros", hardware.zero_sentence)]
-    if hardware.reserve is not None:
-        room = f"one tile in {hardware.reserve.one_in.value} overflows at most, {hardware.reserve.overflow}"
-        rows.append(("room for compressed activations", room))
     rows += [(f"rule {name}", str(value)) for name, value in hardware.rules]
     return [*rows, ("digest", hardware.digest)]
 

@@ -81,6 +81,14 @@ class Reserve:
     overflow: Literal["refetched", "ignored", "never"] = "refetched"
 
     @property
+    def words(self) -> str:
+        """What is reserved, and what becomes of tiles that need more."""
+        if self.tail is None:
+            return "for all values of every tile"
+        rest = {"refetched": "is fetched again", "ignored": "is not counted"}[self.overflow]
+        return f"one tile in {self.tail} overflows at most and {rest}"
+
+    @property
     def tail(self) -> int | None:
         """One tile in so many may overflow; None: none may."""
         return None if self.overflow == "never" else int(self.one_in.value)

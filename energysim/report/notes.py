@@ -128,10 +128,23 @@ def _conditions(report: Report) -> Iterator[str]:
             "operands: narrower operands save storage and traffic there, but no energy of multiply-adds"
         )
     yield f"counting rules: {setup.rules.replace(',', ', ')}"
-    if setup.cost_model == "two-level":
+    yield from _lanes(setup.cost_model, setup.zeros)
+
+
+def _lanes(cost_model: str, zeros: str) -> Iterator[str]:
+    """Who waits for whom, as far as it does not go without saying."""
+    waiting = [part.partition(":")[0].strip() for part in zeros.split(";") if "lanes wait" in part]
+    if cost_model == "two-level" and "weights" in waiting:
+        yield "array: consecutive filters side by side, all wait for the one with most weights by the mask"
+    elif cost_model == "two-level":
         yield (
             "array: lanes packed over the whole layer, whatever the tile: the fewest cycles and operand "
             "reads such an array can need"
+        )
+    if "activations" in waiting:
+        yield (
+            "array: lanes wait for the one with the fewest zeros among its inputs: the expected maximum, "
+            "zeros independent of each other (assumed)"
         )
 
 

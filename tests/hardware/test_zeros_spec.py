@@ -66,11 +66,10 @@ def test_values(tmp_path: Path) -> None:
     assert hw.reserve is not None and (hw.reserve.tail, hw.reserve.overflow) == (64, "ignored")
     assert [c.path for c in hw.constants][-1] == "zeros.reserve.one_in"
     assert hw.zero_sentence.endswith(
-        "weights: plain from wrf on, buffer as csr, rf as coo; activations: plain from rf on, accesses of wrf spared"
+        "weights: plain from wrf on, buffer as csr, rf as coo; activations: plain from rf on, accesses of wrf spared; "
+        "room: one tile in 64 overflows at most and is not counted"
     )
-    assert dict(describe_hardware(hw))["room for compressed activations"] == (
-        "one tile in 64 overflows at most, ignored"
-    )
+    assert dict(describe_hardware(hw))["zeros"] == hw.zero_sentence
 
 
 def test_what_is_not_said_is_assumed_and_listed(tmp_path: Path) -> None:
@@ -79,7 +78,7 @@ def test_what_is_not_said_is_assumed_and_listed(tmp_path: Path) -> None:
     assert (hw.reserve.one_in.kind, hw.reserve.one_in.path) == ("assumed", "zeros.reserve.one_in")
     never = changed(BASE, activations=f"{STORED}, decompressed_at: mac", more="reserve: {overflow: never}")
     found = loaded(tmp_path, never).reserve
-    assert found is not None and found.tail is None
+    assert found is not None and found.tail is None and found.words == "for all values of every tile"
     # decompressed on the way in, which is what every other specification means
     plain = loaded(tmp_path, changed(BASE, activations=f"{STORED}, decompressed_at: buffer"))
     assert plain.reserve is None
