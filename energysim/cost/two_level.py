@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from energysim.cost.alike import weights_alike
+from energysim.cost.alike import alike_along
 from energysim.cost.base import LayerCost, Setting, transfer_times
 from energysim.cost.bound import compulsory_and_bound
 from energysim.cost.dram_commands import device_dram, device_value, gap_of, idle_rows, tiled
@@ -71,8 +71,9 @@ def evaluate_tiling(work: MacWorkload, setting: Setting, tiling: Schedule) -> La
     layer = LayerCounts(work, setting)
     if not isinstance(tiling, Tiling):
         _refuse_devices(setting)
-        if isinstance(tiling, PartTiling) and tiling.tensor == "weights" and not weights_alike(layer):
-            raise UsageError(f"{tiling}: not all 2D kernels take the same number of bits")
+        unit = tiling.unit if isinstance(tiling, PartTiling) and tiling.tensor == "weights" else ""
+        if unit not in alike_along(layer):
+            raise UsageError(f"{tiling}: along {unit} not all weights take the same number of bits")
     moved = moved_by(work.nest, tiling, setting.rules)
     needs = taken_by(work.nest, tiling, setting.rules, _room(layer))
     if not _room(layer).holds(needs):
@@ -98,7 +99,7 @@ def _best_of_larger(layer: LayerCounts, wanted: Goal) -> LayerCost:
     """The best of the larger space that the rules ask for."""
     setting = layer.setting
     _refuse_devices(setting)
-    choice = search_larger(layer.work.nest, setting.rules, _room(layer), wanted, weights_alike(layer))
+    choice = search_larger(layer.work.nest, setting.rules, _room(layer), wanted, alike_along(layer))
     if choice.smallest is not None:
         raise CapacityError(f"no tile fits: {_shortage(setting, choice.smallest)}")
     assert choice.schedule is not None and choice.moved is not None

@@ -5,7 +5,7 @@ from energysim.mapping.larger import LargerChoice, is_larger, search_larger
 from energysim.mapping.nest import DIMENSIONS, Fetches, Tiling, fetches
 from energysim.mapping.room import Room, footprint
 from energysim.mapping.rules import PRESETS, RULE_VALUES, Rules, enlarged, parse_rules
-from energysim.mapping.schedules import PartTiling, Schedule, Sweep, moved_by, taken_by
+from energysim.mapping.schedules import PartTiling, Schedule, Steps, Sweep, moved_by, taken_by
 from energysim.mapping.search import BLOCK, Choice, Goal, search
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Room",
     "Rules",
     "Schedule",
+    "Steps",
     "Sweep",
     "Tiling",
     "enlarged",

@@ -26,7 +26,7 @@ from energysim.kernels import IntArray
 from energysim.mapping.rules import Rules
 from energysim.windows import Axis, window_pairs
 
-__all__ = ["KEEPS", "live"]
+__all__ = ["KEEPS", "carried", "live"]
 
 #: What a sweep may hold.
 KEEPS = ("inputs", "sums")
@@ -56,6 +56,35 @@ def live(length: Axis, across: Axis, band: int, keeps: str, rules: Rules) -> int
     # first(x) <= c <= last(x) holds for met + ahead - whole: every item is met by c, or ahead of it.
     steady = np.outer(through - only, whole)
     return int((steady + np.outer(opened + only, met) + np.outer(closing + only, ahead)).max())
+
+
+@lru_cache(maxsize=65536)
+def carried(axis: Axis, step: int, rules: Rules) -> tuple[int, int]:
+    """Return what steps along an axis hold at most, if an input is brought once and added to all sums.
+
+    Parameters
+    ----------
+    axis : Axis
+    step : int
+        Outputs that a step finishes, along the axis.
+    rules : Rules
+
+    Returns
+    -------
+    outputs : int
+        Positions of sums that have begun and are not finished when a step ends, and those it finishes.
+    inputs : int
+        Positions of inputs that a step brings: those that no step before it needed.
+    """
+    outputs, inputs = window_pairs(axis, rules.padding == "fetched")
+    if not len(outputs):
+        return 0, 0
+    first, _ = _met(inputs, outputs // step)
+    brought = first[np.unique(inputs, return_inverse=True)[1]]  # when the input of each pair comes
+    begun, done = _met(outputs, brought)
+    at = np.unique(first)
+    open_sums = np.searchsorted(np.sort(begun), at, "right") - np.searchsorted(np.sort(done), at, "left")
+    return int(open_sums.max()), int(_equal(first, at).max())
 
 
 @lru_cache(maxsize=4096)

@@ -35,7 +35,7 @@ RULE_VALUES: dict[str, tuple[str, dict[str, str]]] = {
         {
             "one-axis": "kept on chip along the innermost loop the input depends on",
             "none": "fetched again by every tile",
-            "both-axes": "as one-axis; sweeps that keep them along both are searched as well (two-level)",
+            "both-axes": "as one-axis, or along both in bands of the image, searched as well (two-level)",
         },
     ),
     "first_read": (
@@ -54,7 +54,7 @@ RULE_VALUES: dict[str, tuple[str, dict[str, str]]] = {
         "what stays on chip while an outer loop runs",
         {
             "even": "whole tiles",
-            "uneven": "whole tiles, or a part of all channels or filters; searched as well (two-level)",
+            "uneven": "whole tiles, or some of the channels or filters, searched as well (two-level)",
         },
     ),
 }

@@ -18,6 +18,11 @@ holds the sums it is added to, each from its first product to its last. So withi
 twice; what neighbouring bands share is. Loops over tiles of C run inside those of M, with sums that go
 out and come back.
 
+:class:`Steps` go over bands as well, but in steps of several outputs, in each of which all channels are
+added, one after the other; weights are read in every step. An input is brought once in a band: a step brings
+what no step before it needed, and adds it to all sums of the band that it belongs to. So sums of the step
+ahead have begun when a step ends; they are carried on. Sums finish on chip.
+
 Groups are outermost for all of them.
 """
 
@@ -31,14 +36,14 @@ import numpy as np
 
 from energysim.kernels import IntArray
 from energysim.mapping.axes import AxisTable, tile_inputs
-from energysim.mapping.live import KEEPS, live
+from energysim.mapping.live import KEEPS, carried, live
 from energysim.mapping.nest import DIMENSIONS, Fetches, Tiling, fetches
 from energysim.mapping.room import Room, copies, footprint
 from energysim.mapping.rules import Rules
 from energysim.windows import Axis
 from energysim.workload import LoopNest
 
-__all__ = ["PartTiling", "Schedule", "Sweep", "moved_by", "taken_by"]
+__all__ = ["PartTiling", "Schedule", "Steps", "Sweep", "moved_by", "taken_by"]
 
 
 @dataclass(frozen=True)
@@ -136,7 +141,47 @@ class Sweep:
         return f"sweep in bands {self.along}{self.band}, {tile}, {self.keeps} kept"
 
 
-Schedule = Tiling | PartTiling | Sweep
+@dataclass(frozen=True)
+class Steps:
+    """Images gone over in bands and steps, with sums that are carried on; channels are innermost.
+
+    Attributes
+    ----------
+    images, filters : int
+        Tile of N and of M.
+    along : str
+        The axis that is cut into bands: ``P`` or ``Q``.
+    band, step : int
+        Outputs across a band, and outputs that a step finishes along it.
+    """
+
+    images: int
+    filters: int
+    along: str
+    band: int
+    step: int
+
+    def check(self, nest: LoopNest, rules: Rules) -> None:
+        """Raise ValueError if this is none of the loop nest under the rules."""
+        length, across = _axes(nest, self.along)
+        fits = (
+            self.along in tuple("PQ")
+            and 1 <= self.images <= nest.batch
+            and 1 <= self.filters <= nest.filters
+            and 1 <= self.band <= across.outputs
+            and 1 <= self.step <= length.outputs
+            and nest.channels > 1
+        )
+        if not fits or rules.untouched != "skipped":
+            raise ValueError(f"{self}: no such steps in this layer (or untouched inputs count)")
+
+    def __str__(self) -> str:
+        other = "PQ"[self.along == "P"]
+        tile = f"tile N{self.images} M{self.filters} C1"
+        return f"bands {self.along}{self.band} in steps {other}{self.step}, {tile}, sums carried"
+
+
+Schedule = Tiling | PartTiling | Sweep | Steps
 
 
 def moved_by(nest: LoopNest, schedule: Schedule, rules: Rules) -> Fetches:
@@ -149,6 +194,8 @@ def moved_by(nest: LoopNest, schedule: Schedule, rules: Rules) -> Fetches:
     """
     if isinstance(schedule, Tiling):
         return fetches(nest, schedule, rules.even)
+    if isinstance(schedule, Steps):
+        return _stepped(nest, schedule, rules)
     return _swept(nest, schedule, rules) if isinstance(schedule, Sweep) else _in_part(nest, schedule, rules)
 
 
@@ -156,6 +203,8 @@ def taken_by(nest: LoopNest, schedule: Schedule, rules: Rules, room: Room) -> tu
     """Return the bits of weights, inputs and outputs that a mapping needs on chip."""
     if isinstance(schedule, Sweep):
         return _taken_by_sweep(nest, schedule, rules, room)
+    if isinstance(schedule, Steps):
+        return _taken_by_steps(nest, schedule, rules, room)
     if isinstance(schedule, PartTiling):
         return _taken_in_part(nest, schedule, rules, room)
     return footprint(nest, schedule, rules.even, room)
@@ -215,15 +264,14 @@ def _taken_in_part(nest: LoopNest, schedule: PartTiling, rules: Rules, room: Roo
 
 def _swept(nest: LoopNest, sweep: Sweep, rules: Rules) -> Fetches:
     sweep.check(nest, rules)
-    length, across = (nest.rows, nest.cols) if sweep.along == "Q" else (nest.cols, nest.rows)
-    plane = int(_table(length, length.outputs, rules).alone[0] * _table(across, sweep.band, rules).alone[0])
+    plane = _banded(nest, sweep, rules)
     filters, channels = -(-nest.filters // sweep.filters), -(-nest.channels // sweep.channels)
     return Fetches(1, nest.batch * nest.groups * nest.channels * plane * filters, channels)
 
 
 def _taken_by_sweep(nest: LoopNest, sweep: Sweep, rules: Rules, room: Room) -> tuple[int, int, int]:
     sweep.check(nest, rules)
-    length, across = (nest.rows, nest.cols) if sweep.along == "Q" else (nest.cols, nest.rows)
+    length, across = _axes(nest, sweep.along)
     most, held = live(length, across, sweep.band, sweep.keeps, rules), copies(rules)
     if sweep.keeps == "inputs":
         inputs, outputs = _inputs(room, most, 1, sweep.channels), sweep.filters
@@ -234,6 +282,39 @@ def _taken_by_sweep(nest: LoopNest, sweep: Sweep, rules: Rules, room: Room) -> t
         held * inputs,
         held * room.output_bits * outputs,
     )
+
+
+def _stepped(nest: LoopNest, steps: Steps, rules: Rules) -> Fetches:
+    steps.check(nest, rules)
+    length, across = _axes(nest, steps.along)
+    images, filters = -(-nest.batch // steps.images), -(-nest.filters // steps.filters)
+    passes = images * -(-across.outputs // steps.band) * -(-length.outputs // steps.step)
+    planes = nest.batch * nest.groups * nest.channels
+    return Fetches(passes, planes * _banded(nest, steps, rules) * filters, 1)
+
+
+def _taken_by_steps(nest: LoopNest, steps: Steps, rules: Rules, room: Room) -> tuple[int, int, int]:
+    steps.check(nest, rules)
+    length, across = _axes(nest, steps.along)
+    sums, fresh = carried(length, steps.step, rules)
+    window = steps.images * fresh * int(_table(across, steps.band, rules).largest[0])
+    held = copies(rules)
+    return (
+        held * _weights(room, steps.filters, 1) + room.resident,
+        held * _inputs(room, window, steps.images, 1),
+        held * room.output_bits * steps.images * steps.filters * sums * steps.band,
+    )
+
+
+def _axes(nest: LoopNest, along: str) -> tuple[Axis, Axis]:
+    """The axis along bands, and the one that is cut into them."""
+    return (nest.rows, nest.cols) if along == "Q" else (nest.cols, nest.rows)
+
+
+def _banded(nest: LoopNest, bands: Sweep | Steps, rules: Rules) -> int:
+    """Inputs of a channel of an image in all bands, each band's once."""
+    length, across = _axes(nest, bands.along)
+    return int(_table(length, length.outputs, rules).alone[0] * _table(across, bands.band, rules).alone[0])
 
 
 def _table(axis: Axis, tile: int, rules: Rules) -> AxisTable:

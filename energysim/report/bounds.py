@@ -24,8 +24,8 @@ _NOTE = (
 
 
 _LARGER = (
-    "larger space: parts of tensors that stay on chip and sweeps that keep overlap along both image axes are "
-    "searched as well (rules overlap=both-axes, residence=uneven)"
+    "larger space: parts of tensors that stay on chip, and bands of the image in which nothing is read "
+    "twice, are searched as well (rules overlap=both-axes, residence=uneven)"
 )
 
 

@@ -68,6 +68,8 @@ def test_curve() -> None:
         (["--layer", "conv1"], "--layer goes with --capacities"),
         (["--capacities", "all", "--layer", "con1"], "unknown layer 'con1'; did you mean 'conv1'?"),
         (["--capacities", "all", "--objective", "edp"], "leave --objective out"),
+        (["--larger", "-w", "eyeriss168"], "are those of the cost model two-level"),
+        (["--larger", "--rules", "timeloop"], "goes with 'untouched=skipped', not with 'untouched=fetched'"),
     ],
 )
 def test_messages(arguments: list[str], message: str) -> None:

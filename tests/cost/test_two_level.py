@@ -8,18 +8,21 @@ from fractions import Fraction
 from random import Random
 
 import pytest
-from mapping.random_layers import random_rules, random_setting, random_work
+from mapping.random_layers import larger_rules, random_rules, random_setting, random_work
 
 from energysim.cost import COST_MODELS, Setting
 from energysim.cost.two_level import TwoLevel, evaluate_tiling
-from energysim.errors import CapacityError
+from energysim.errors import CapacityError, UsageError
 from energysim.hardware import Partitions, ZeroHandling
+from energysim.hardware.build_dram import device_dram
+from energysim.hardware.dram_system import DramSystem
 from energysim.kernels import PeriodicKernel
-from energysim.mapping import Rules, Tiling
+from energysim.mapping import PartTiling, Rules, Schedule, Steps, Sweep, Tiling
 from energysim.windows import Axis
 from energysim.workload import MacWorkload, Operand
 
 from .small import conv, hardware, pj, rows, setting
+from .test_dram_commands import DEVICE
 
 #: 4 filters, 2 channels, 1x1 on 6 pixels: 8 weights, 12 inputs, 24 outputs.
 LAYER = conv(4, 2, Axis(6, 6), Axis(1, 1))
@@ -181,6 +184,70 @@ def test_the_best_mapping_evaluated_again_costs_the_same(seed: int) -> None:
     tiling = Tiling(tuple(int(n) for n in numbers), best.mapping.split()[-1])  # type: ignore[arg-type]
     again = evaluate_tiling(work, given, tiling)
     assert replace(again, optimal=True, mappings=best.mappings) == best
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_best_of_the_larger_space_evaluated_again_costs_the_same(seed: int) -> None:
+    draw = Random(seed)
+    work = random_work(draw)
+    given = random_setting(draw, work, larger_rules(draw), draw.choice(["energy", "dram", "delay", "edp"]))
+    try:
+        (best,) = TwoLevel().evaluate((work,), given)
+    except CapacityError:
+        return
+    again = evaluate_tiling(work, given, written(best.mapping))
+    assert replace(again, optimal=True, mappings=best.mappings) == best
+
+
+def written(text: str) -> Schedule:
+    """The mapping that a report shows."""
+    sizes = {d: int(n) for d, n in re.findall(r"\b([NMCPQ])(\d+)", text)}
+    if text.startswith("sweep"):
+        along = text.split()[3][0]
+        return Sweep(sizes["M"], sizes["C"], along, sizes[along], text.split()[-2])
+    if text.startswith("bands"):
+        along = text.split()[1][0]
+        return Steps(sizes["N"], sizes["M"], along, sizes[along], sizes["PQ"[along == "P"]])
+    tiling = Tiling(tuple(sizes[d] for d in "NMCPQ"), text.split("loops ")[1][:5])  # type: ignore[arg-type]
+    kept = re.search(r"(\d+) (?:channels|filters) of (\w+) stay", text)
+    return tiling if kept is None else PartTiling(tiling, kept[2], int(kept[1]))
+
+
+def test_a_part_of_weights_that_are_not_alike() -> None:
+    # Channel 0 has three weights, channel 1 one, channels 2 to 5 none or one.
+    slots = ((0,), (0,), (), (), (0,), ())
+    layer = conv(2, 6, Axis(6, 6), Axis(1, 1), PeriodicKernel((2, 6, 1, 1), slots))
+    mapping = PartTiling(Tiling((1, 1, 1, 2, 1), "CPQNM"), "weights", 2)
+    with pytest.raises(UsageError, match="2 channels of weights stay: along C not all weights take the same"):
+        evaluate_tiling(layer, setting(), mapping)
+    inputs = replace(mapping, tiling=Tiling((1, 1, 1, 2, 1), "CMPQN"), tensor="inputs")
+    # Two of six channels once, four once per filter: 2 * 6 + 4 * 6 * 2 inputs.
+    assert rows(evaluate_tiling(layer, setting(), inputs))["dram inputs read"] == (60, 480)
+    # With a period that divides the filters, every channel has as many weights.
+    even = conv(2, 6, Axis(6, 6), Axis(1, 1), PeriodicKernel((2, 6, 1, 1), ((0,), ())))
+    # One of two passes over four channels of a weight each, and two channels once: three tiles of positions.
+    assert rows(evaluate_tiling(even, setting(), mapping))["dram weights read"] == (2 + 4 * 3, 8 * 14 + 2)
+
+
+def test_the_larger_space_needs_a_price_per_bit() -> None:
+    system = DramSystem(DEVICE, 1, 1, 1, "row:bank:column")
+    plain = hardware()
+    given = setting(replace(plain, dram=device_dram(system, plain.clock_hz, None)))
+    for rules in (Rules(overlap="both-axes"), Rules(residence="uneven")):
+        with pytest.raises(UsageError, match="need DRAM with a price per bit"):
+            TwoLevel().evaluate((LAYER,), replace(given, rules=rules))
+    with pytest.raises(UsageError, match="need DRAM with a price per bit"):
+        evaluate_tiling(LAYER, given, Sweep(1, 1, "Q", 1, "sums"))
+
+
+def test_nothing_of_the_larger_space_fits() -> None:
+    # A 3x3 window: 9 weights and an input of 8 bits, three sums of 8; a tile needs nine inputs and a sum.
+    layer = conv(2, 2, Axis(6, 6, 3, 1, 1, 1), Axis(6, 6, 3, 1, 1, 1))
+    given = limited(103, overlap="both-axes")
+    with pytest.raises(CapacityError, match=r"104 bit are needed \(weights 72, inputs 8, outputs 24\)"):
+        TwoLevel().evaluate((layer,), replace(given, accumulator_bits=8))
+    (cost,) = TwoLevel().evaluate((layer,), replace(limited(104, overlap="both-axes"), accumulator_bits=8))
+    assert cost.mapping == "sweep in bands Q1, tile M1 C1, sums kept"
 
 
 def test_a_segment_is_evaluated_in_order() -> None:

@@ -14,7 +14,18 @@ from typing import Any
 
 from .brute_force import Counts, needed, sizes_of, tile_sizes
 
-__all__ = ["Part", "Run", "Swept", "every_part", "every_sweep", "run_part", "run_sweep"]
+__all__ = [
+    "Part",
+    "Run",
+    "Stepped",
+    "Swept",
+    "every_part",
+    "every_step",
+    "every_sweep",
+    "run_part",
+    "run_steps",
+    "run_sweep",
+]
 
 Word = tuple[int, ...]
 
@@ -38,6 +49,17 @@ class Swept:
     along: str
     band: int
     keeps: str
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """Bands of one axis in steps along the other; channels innermost."""
+
+    images: int
+    filters: int
+    along: str
+    band: int
+    step: int
 
 
 @dataclass(frozen=True)
@@ -228,11 +250,39 @@ def steps(nest: Any, sweep: Swept, band: range, rules: Any) -> Iterator[tuple[An
         yield [word], places, places - set().union(*adds[number + 1 :])
 
 
-def every_part(nest: Any, rules: Any, alike: bool) -> Iterator[Part]:
-    """All tilings of which a part stays."""
-    forms = [("inputs", "C", "CM", "")]
-    if alike:
-        forms += [("weights", "C", "C", "M"), ("weights", "M", "M", "C")]
+def run_steps(nest: Any, mapping: Stepped, rules: Any) -> Run:
+    """Go over the images in bands and steps; each sum is held from its first input to its last."""
+    chip = Chip(nest)
+    turned = mapping.along == "P"
+    length, across = (nest.cols, nest.rows) if turned else (nest.rows, nest.cols)
+    by_row = [needed(length, range(o, o + 1), rules) for o in range(length.outputs)]
+    outer = product(range(nest.groups), cuts(nest.filters, mapping.filters), cuts(nest.batch, mapping.images))
+    for (group, m, n), band in product(outer, cuts(across.outputs, mapping.band)):
+        columns, brought = needed(across, band, rules), set[int]()
+
+        def words(rows: Any, g: int = group, ms: range = m, ns: range = n, b: range = band) -> set[Word]:
+            return set(product([g], ns, ms, rows, b))
+
+        for step in cuts(length.outputs, mapping.step):
+            fresh = set().union(*(by_row[o] for o in step)) - brought
+            brought |= fresh
+            added = [o for o in range(length.outputs) if by_row[o] & fresh]
+            for c in range(nest.channels):
+                chip.weights, chip.inputs = set(), set()
+                weights = {(group * nest.filters + f, c) for f in m}
+                chip.step(weights, set(product([group], n, [c], fresh, columns)), words(added))
+            chip.weights, chip.inputs = set(), set()
+            chip.put_away({word for word in chip.sums if by_row[word[3]] <= brought}, True)
+            empty = words([o for o in step if not by_row[o]])  # all in the padding: zero, never held
+            chip.begun |= empty
+            chip.finished += len(empty)
+    return chip.done()
+
+
+def every_part(nest: Any, rules: Any, alike: str) -> Iterator[Part]:
+    """All tilings of which a part stays; of weights, along the dimensions of ``alike``."""
+    forms = [("inputs", "C", "CM", ""), ("weights", "C", "C", "M"), ("weights", "M", "M", "C")]
+    forms = [form for form in forms if form[0] == "inputs" or form[1] in alike]
     for tiles in product(*(tile_sizes(size, rules.tiles) for size in sizes_of(nest))):
         for tensor, unit, inside, outside in forms:
             size, tile = (nest.channels, tiles[2]) if unit == "C" else (nest.filters, tiles[1])
@@ -250,3 +300,12 @@ def every_sweep(nest: Any, rules: Any) -> Iterator[Swept]:
         for along, bands in (("P", rows), ("Q", cols)):
             for band in bands:
                 yield Swept(m, c, along, band, keeps)
+
+
+def every_step(nest: Any, rules: Any) -> Iterator[Stepped]:
+    """All bands in steps."""
+    images, filters, _, rows, cols = (tile_sizes(size, rules.tiles) for size in sizes_of(nest))
+    if nest.channels > 1:
+        for n, m, p, q in product(images, filters, rows, cols):
+            yield Stepped(n, m, "P", p, q)
+            yield Stepped(n, m, "Q", q, p)

@@ -22,6 +22,7 @@ from energysim.mapping import (
     PartTiling,
     Room,
     Rules,
+    Steps,
     Sweep,
     Tiling,
     is_larger,
@@ -37,7 +38,18 @@ from energysim.workload import LoopNest, MacWorkload
 from .brute_force import Counts, every_mapping, needed, steps, tile_sizes
 from .brute_force import run as run_even
 from .independent_cost import IndependentCost, ranking
-from .larger_brute_force import Part, Run, Swept, every_part, every_sweep, run_part, run_sweep
+from .larger_brute_force import (
+    Part,
+    Run,
+    Stepped,
+    Swept,
+    every_part,
+    every_step,
+    every_sweep,
+    run_part,
+    run_steps,
+    run_sweep,
+)
 from .random_layers import larger_rules, random_axis, random_nest, random_setting, random_work
 
 #: Room in words: a 2D kernel, an input, a sum.
@@ -45,24 +57,53 @@ WORDS = Room(None, None, 0, lambda m, c: m * c, 1, 1)
 LARGER = Rules(residence="uneven", overlap="both-axes")
 
 
-def mapped(mapping: Part | Swept) -> PartTiling | Sweep:
+Other = Part | Swept | Stepped
+
+
+def mapped(mapping: Other) -> PartTiling | Sweep | Steps:
     if isinstance(mapping, Swept):
         return Sweep(mapping.filters, mapping.channels, mapping.along, mapping.band, mapping.keeps)
+    if isinstance(mapping, Stepped):
+        return Steps(mapping.images, mapping.filters, mapping.along, mapping.band, mapping.step)
     return PartTiling(Tiling(mapping.tiles, mapping.order), mapping.tensor, mapping.kept)
 
 
-def run(nest: LoopNest, mapping: Part | Swept, rules: Rules) -> Run:
-    return (run_sweep if isinstance(mapping, Swept) else run_part)(nest, mapping, rules)  # type: ignore[operator]
+def run(nest: LoopNest, mapping: Other, rules: Rules) -> Run:
+    if isinstance(mapping, Swept):
+        return run_sweep(nest, mapping, rules)
+    if isinstance(mapping, Stepped):
+        return run_steps(nest, mapping, rules)
+    return run_part(nest, mapping, rules)
 
 
-def agree(nest: LoopNest, mapping: Part | Swept, rules: Rules, alike: bool = True) -> Run:
+def every_other(nest: LoopNest, rules: Rules, along: str) -> list[Other]:
+    """All mappings that the rules add to the even tiles; weights are kept in part along some dimensions."""
+    found: list[Other] = []
+    if rules.residence == "uneven":
+        found += every_part(nest, rules, along)
+    if rules.overlap == "both-axes":
+        found += [*every_sweep(nest, rules), *every_step(nest, rules)]
+    return found
+
+
+def alike(taps: Any, periodic: bool) -> str:
+    """Along which dimensions all weights are alike, of kernels with so many taps (filters x channels)."""
+    if (taps == taps[0, 0]).all():
+        return "CM"
+    channels, filters = taps.sum(axis=0), taps.sum(axis=1)
+    along = "C" * bool((channels == channels[0]).all()) + "M" * bool((filters == filters[0]).all())
+    return along if periodic else ""
+
+
+def agree(nest: LoopNest, mapping: Other, rules: Rules) -> Run:
     """Compare the evaluator with what is seen when the mapping runs; return that."""
     found, moved = run(nest, mapping, rules), moved_by(nest, mapped(mapping), rules)
     counts, context = found.counts, (nest, mapping, rules)
     kernels = nest.groups * nest.filters * nest.channels
     taps = nest.kernel.shape[2] * nest.kernel.shape[3]
     assert counts.places == moved.weight_passes * kernels * taps, context
-    if alike:
+    unit = mapping.order[0] if isinstance(mapping, Part) and mapping.tensor == "weights" else ""
+    if unit in alike(nest.kernel.mask().sum(axis=(2, 3)), True):
         assert counts.weights == moved.weight_passes * nest.kernel.nonzeros, context
     assert counts.inputs == moved.input_elements, context
     outputs = nest.output_elements
@@ -72,7 +113,7 @@ def agree(nest: LoopNest, mapping: Part | Swept, rules: Rules, alike: bool = Tru
     return found
 
 
-def peaks(mapping: Part | Swept, found: Run, rules: Rules) -> tuple[int, int, int]:
+def peaks(mapping: Other, found: Run, rules: Rules) -> tuple[int, int, int]:
     """2D kernels, inputs and sums that need room; a sweep that holds sums has room for an input."""
     held = 2 if rules.double_buffering == "yes" else 1
     inputs = found.inputs
@@ -87,12 +128,13 @@ def test_what_is_loaded_and_held(batch: int) -> None:
     for seed in range(30 * batch, 30 * batch + 30):
         draw = Random(seed)
         nest, rules = random_nest(draw, 5), larger_rules(draw)
-        parts = list(every_part(nest, rules, True))
+        parts = list(every_part(nest, rules, "CM"))
         for mapping in draw.sample(parts, min(len(parts), 6)):
-            agree(nest, mapping, rules, mapping.tensor == "inputs")
+            agree(nest, mapping, rules)
         if rules.overlap == "both-axes":
-            for sweep in draw.sample(list(every_sweep(nest, rules)), 4):
-                agree(nest, sweep, rules)
+            for kind in (list(every_sweep(nest, rules)), list(every_step(nest, rules))):
+                for mapping in draw.sample(kind, min(len(kind), 3)):
+                    agree(nest, mapping, rules)
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -123,20 +165,27 @@ def test_what_a_sweep_holds(seed: int) -> None:
         assert live(length, across, band, keeps, rules) == most[keeps]
 
 
-def fits(
-    work: MacWorkload, setting: Setting, own: IndependentCost, mapping: Part | Swept, found: Run
-) -> bool:
+def fits(work: MacWorkload, setting: Setting, own: IndependentCost, mapping: Other, found: Run) -> bool:
     """Whether there is room for what a mapping holds, and for the fullest tile of weights at any place."""
     kernels, inputs, sums = peaks(mapping, found, setting.rules)
     held = 2 if setting.rules.double_buffering == "yes" else 1
-    most = found.existing
-    if isinstance(mapping, Swept) or mapping.tensor == "inputs":
-        m, c = (mapping.filters, mapping.channels) if isinstance(mapping, Swept) else mapping.tiles[1:3]
-        taps = own.mask.sum(axis=(2, 3))
+    if isinstance(mapping, Part):
+        tiles = [mapping.tiles[1:3]]
+    else:
+        tiles = [(mapping.filters, mapping.channels if isinstance(mapping, Swept) else 1)]
+    if isinstance(mapping, Part) and mapping.tensor == "weights":
+        # What stays, and the tile that is streamed beside it, unless all stay.
+        (m, c), kept = mapping.tiles[1:3], mapping.kept
+        if mapping.order[0] == "C":
+            tiles = [(m, kept)] + [(m, c)] * (kept < work.nest.channels)
+        else:
+            tiles = [(kept, c)] + [(m, c)] * (kept < work.nest.filters)
+    taps = own.mask.sum(axis=(2, 3))
+    most = 0
+    for m, c in tiles:
         places = product(range(taps.shape[0] - m + 1), range(taps.shape[1] - c + 1))
-        fullest = max(int(taps[f : f + m, d : d + c].sum()) for f, d in places)
-        assert most <= fullest
-        most = fullest
+        most += max(int(taps[f : f + m, d : d + c].sum()) for f, d in places)
+    assert found.existing <= most
     weights = own.weight_bits(held * most, kernels * own.mask[0, 0].size) + own.table
     needs = weights, inputs * own.a_bits, sums * own.acc
     buffer = setting.hardware.buffer
@@ -156,11 +205,7 @@ def check(seed: int, most: int = 400) -> bool:
     setting = random_setting(draw, work, rules)
     own = IndependentCost(work, setting)
     taps = own.mask.sum(axis=(2, 3))
-    others: list[Part | Swept] = []
-    if rules.residence == "uneven":
-        others += every_part(nest, rules, own.kind == "dense" or bool((taps == taps[0, 0]).all()))
-    if rules.overlap == "both-axes":
-        others += every_sweep(nest, rules)
+    others = every_other(nest, rules, "CM" if own.kind == "dense" else alike(taps, own.kind == "periodic"))
     if len(others) > most:
         return False
     fitting: set[Counts] = set()
@@ -289,14 +334,14 @@ def test_the_size_of_the_space(tiles: str) -> None:
         else set(tile_sizes(size, tiles))
         for size in sizes
     ]
-    listed = every_part(nest, rules, True)
+    listed = every_part(nest, rules, "CM")
     parts = sum(all(t in mine for t, mine in zip(p.tiles, searched, strict=True)) for p in listed)
     _, filters, channels, rows, cols = map(len, searched)
-    sweeps = 2 * (rows + cols) * filters * channels
+    sweeps = 2 * (rows + cols) * filters * channels + 2 * rows * cols * filters * len(searched[0])
     goal = words_moved(nest)
     even = search(nest, rules.even, WORDS, goal).mappings
-    assert search_larger(nest, rules, WORDS, goal, True).mappings == even + parts + sweeps
-    only_inputs = search_larger(nest, rules, WORDS, goal, False).mappings
+    assert search_larger(nest, rules, WORDS, goal, "CM").mappings == even + parts + sweeps
+    only_inputs = search_larger(nest, rules, WORDS, goal, "").mappings
     assert even + sweeps < only_inputs < even + parts + sweeps
 
 
@@ -325,14 +370,14 @@ def test_order_of_spaces(seed: int) -> None:
     found = []
     for share in (12, 6, 3, 1):
         room = Room(full // share + 1, None, 3, lambda m, c: m * c * taps, 1, 1)
-        even, larger = search(nest, rules.even, room, goal), search_larger(nest, rules, room, goal, True)
+        even, larger = search(nest, rules.even, room, goal), search_larger(nest, rules, room, goal, "CM")
         if larger.schedule is None or larger.moved is None:
             assert even.moved is None and larger.smallest is not None
             assert not room.holds(larger.smallest)
             enough = replace(room, capacity=sum(larger.smallest))
-            assert search_larger(nest, rules, enough, goal, True).schedule is not None
+            assert search_larger(nest, rules, enough, goal, "CM").schedule is not None
             assert search_larger(
-                nest, rules, replace(enough, capacity=sum(larger.smallest) - 1), goal, True
+                nest, rules, replace(enough, capacity=sum(larger.smallest) - 1), goal, "CM"
             ) == (replace(larger))
             continue
         assert even.moved is None or goal.exact(larger.moved) <= goal.exact(even.moved)
@@ -341,7 +386,7 @@ def test_order_of_spaces(seed: int) -> None:
         assert room.holds(taken_by(nest, larger.schedule, rules, room))
         assert moved_by(nest, larger.schedule, rules) == larger.moved
         for changes in ({"residence": "even"}, {"overlap": rules.even.overlap}):
-            smaller = search_larger(nest, replace(rules, **changes), room, goal, True)
+            smaller = search_larger(nest, replace(rules, **changes), room, goal, "CM")
             assert smaller.moved is None or goal.exact(larger.moved) <= goal.exact(smaller.moved)
         found.append(goal.exact(larger.moved))
     assert found == sorted(found, reverse=True)
@@ -358,8 +403,8 @@ def test_inputs_that_no_window_touches_are_refused() -> None:
     with pytest.raises(
         UsageError, match=r"overlap=both-axes.*untouched=skipped.*not with 'untouched=fetched'"
     ):
-        search_larger(LAYER, rules, WORDS, words_moved(LAYER), True)
+        search_larger(LAYER, rules, WORDS, words_moved(LAYER), "CM")
     with pytest.raises(ValueError, match="no sweep"):
         moved_by(LAYER, Sweep(1, 1, "Q", 1, "sums"), rules)
     uneven = replace(rules, overlap="one-axis")
-    assert search_larger(LAYER, uneven, WORDS, words_moved(LAYER), True).schedule is not None
+    assert search_larger(LAYER, uneven, WORDS, words_moved(LAYER), "CM").schedule is not None
