@@ -75,10 +75,17 @@ def styled() -> Iterator[None]:
         yield
 
 
+class _Shown(Figure):
+    """A figure that a notebook shows without any configuration."""
+
+    def _repr_png_(self) -> bytes:
+        return figure_bytes(self, "png")
+
+
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure of a size [inch]; call inside :func:`styled`."""
     # Letters are a little wider in one format than in another: room for that at the edges.
-    return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
+    return _Shown(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
 
 
 def head(

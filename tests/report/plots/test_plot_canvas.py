@@ -33,7 +33,7 @@ def figure(pair: Report) -> Figure:
     return pair.plot_traffic(by="part")
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", ["svg", "png", pytest.param("pdf", marks=pytest.mark.slow)])
 def test_the_same_bytes_twice(pair: Report, figure: Figure, form: str) -> None:
     assert figure_bytes(figure, form) == figure_bytes(pair.plot_traffic(by="part"), form)
 
@@ -80,6 +80,10 @@ def test_saved_in_the_format_of_the_suffix(figure: Figure, tmp_path: Path) -> No
     for form, start in starts.items():
         save_plot(figure, tmp_path / f"a.{form.upper()}")
         assert (tmp_path / f"a.{form.upper()}").read_bytes().startswith(start)
+
+
+def test_a_notebook_shows_it_without_configuration(figure: Figure) -> None:
+    assert figure._repr_png_() == figure_bytes(figure, "png")  # type: ignore[attr-defined]
 
 
 def test_very_tall_pictures_have_fewer_points() -> None:
