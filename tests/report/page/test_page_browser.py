@@ -15,7 +15,7 @@ from energysim.report import Report
 from energysim.report.page import render_page
 from energysim.walker import estimate
 
-from .test_page_whole import HOSTILE, hostile_report
+from .test_page_whole import HOSTILE, ODD, hostile_report
 
 pytestmark = pytest.mark.browser
 
@@ -257,9 +257,12 @@ def test_printing(page: Any) -> None:
 
 def test_hostile_names_do_nothing(browser: Any, folder: Path) -> None:
     show(browser, folder / "hostile.html", [hostile_report()])
-    assert browser.title == f"{HOSTILE[0]} on {HOSTILE[1]} - energysim"
+    assert browser.title == f"{HOSTILE[0]} on {ODD} - energysim"
     assert names(browser) == [*HOSTILE[:-1], "left?right??"]
     found(browser, "#layers thead button")[0].click()
     found(browser, "#find")[0].send_keys("onmouseover")
     assert names(browser) == [HOSTILE[2]]
+    found(browser, "#find")[0].clear()
+    found(browser, "#find")[0].send_keys("СЛОЙ")
+    assert names(browser) == [HOSTILE[4]]
     assert browser.get_log("browser") == []

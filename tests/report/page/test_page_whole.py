@@ -23,9 +23,11 @@ HOSTILE = (
     "</script><script>document.title='taken'</script>",
     "\" onmouseover=\"document.title='taken'\" x='",
     "a&amp;b<!-- ]]> -->",
-    "слой 層 \U0001f9e0",
+    "Слой 層 \U0001f9e0",
     "left\u202eright\x00\n",
 )
+#: A name with all kinds of quotes and brackets.
+ODD = HOSTILE[1] + HOSTILE[2]
 
 
 def hostile_report() -> Report:
@@ -35,7 +37,7 @@ def hostile_report() -> Report:
     for name in HOSTILE:
         x = b.relu(b.conv(x, 4, 3, padding=1, name=name))
     report = estimate(b.build(x), "psconv")
-    odd = HOSTILE[1]
+    odd = ODD
     setup = replace(report.setup, hardware=odd, zeros=odd, activations=odd, assumed=(f"{odd} = {odd}",))
     constants = tuple(replace(use, source=odd) for use in setup.constants)
     first, second = report.runs
@@ -71,7 +73,7 @@ def test_names_are_shown_and_do_nothing() -> None:
     expected = [*HOSTILE[:-1], "left?right??"]
     assert [row[0] for row in page.by_id("layers").grid()[:-1]] == expected
     assert [a.text for a in page.by_id("layers").all("a")] == expected
-    assert next(iter(page.all("title"))).text == f"{HOSTILE[0]} on {HOSTILE[1]} - energysim"
+    assert next(iter(page.all("title"))).text == f"{HOSTILE[0]} on {ODD} - energysim"
     (script,) = [one for one in page.all("script") if "type" in one.attributes]
     assert all(isinstance(rank, int) for ranks in json.loads(script.text) for rank in ranks)
 
