@@ -235,6 +235,11 @@ def test_the_search_finds_the_best_of_all_mappings(batch: int) -> None:
     assert sum(check(seed) for seed in range(8 * batch, 8 * batch + 8)) > 2
 
 
+def test_gaps_that_only_large_tiles_fetch() -> None:
+    """Untouched inputs between the windows of a tile are fetched: the whole axis is not the least."""
+    assert check(455, 3_000)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("batch", range(4, 24))
 def test_the_search_finds_the_best_of_all_mappings_of_many_layers(batch: int) -> None:
