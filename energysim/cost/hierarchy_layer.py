@@ -137,8 +137,8 @@ class HierarchyLayer:
     @property
     def waits(self) -> bool:
         """Whether lanes wait for the one with the fewest zeros among its inputs."""
-        own = self.setting.hardware.activations
-        return own.compute == "skip" and own.lanes == "waiting" and self.density not in (0, 1)
+        own, several = self.setting.hardware.activations, bool(self.hierarchy.axes)
+        return several and own.compute == "skip" and own.lanes == "waiting" and self.density not in (0, 1)
 
     @cached_property
     def effective_macs(self) -> int:

@@ -209,8 +209,8 @@ class StoredWeights:
         """The fewest bits that stand for a weight, in DRAM or on chip."""
         inside = (name for name, _ in self.setting.hardware.weights.formats)
         forms = [self.at(0, [name]) for name in inside]
-        fewest = min((Fraction(form.stream_bits, max(1, form.elements)) for form in forms), default=self.bits)
-        return min(Fraction(self.bits), Fraction(self.fetched[1], max(1, self.elements)), fewest)
+        each = (Fraction(form.stream_bits, max(1, form.elements)) for form in forms)
+        return min(Fraction(self.bits), Fraction(self.fetched[1], max(1, self.elements)), *each)
 
     @property
     def expansion_macs(self) -> int:

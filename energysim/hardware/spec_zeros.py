@@ -74,13 +74,6 @@ def _saved_by_compute(zeros: Given) -> None:
         raise problem("lanes", what)
     if zeros["spared"] and zeros["compute"] == "none":
         raise problem("spared", "accesses are spared where 'compute' is 'gate' or 'skip', not 'none'")
-    placed = zeros["decompressed_at"]
-    if zeros["compute"] == "skip" and placed not in (None, MULTIPLIERS):
-        what = (
-            f"level {show(placed)} holds plain values, which do not say where the next nonzero is; 'compute: "
-            f"skip' needs {MULTIPLIERS!r} here (or 'compute: gate')"
-        )
-        raise problem("decompressed_at", what)
 
 
 def zeros_make_sense(spec: Given) -> None:
@@ -94,6 +87,12 @@ def zeros_make_sense(spec: Given) -> None:
         placed = zeros["decompressed_at"]
         if placed is not None and placed not in (*inner, MULTIPLIERS):
             raise problem(f"{at}.decompressed_at", _nowhere(placed, [*inner, MULTIPLIERS]))
+        if zeros["compute"] == "skip" and placed not in (None, MULTIPLIERS):
+            what = (
+                f"level {show(placed)} holds plain values, which do not say where the next nonzero is; "
+                f"'compute: skip' needs {MULTIPLIERS!r} here (or 'compute: gate')"
+            )
+            raise problem(f"{at}.decompressed_at", what)
         default = MULTIPLIERS if operand == "weights" else inner[0]
         plain = placed or default
         compressed = inner if plain == MULTIPLIERS else inner[: inner.index(plain)]

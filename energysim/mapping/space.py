@@ -198,9 +198,11 @@ class Space:
     def _input_room(self, window: IntArray, batch: IntArray, tried: IntArray) -> Floats:
         """Bits of input tiles of so many positions per channel and images, by numbers of tiles of C."""
         if self._room.input_room is None:
-            return window.astype(float) * self._per_input[tried]
-        channels = self._tiles[2][tried]
-        return self._held * self._room.input_room(window * channels, batch * channels).astype(float)
+            found: Floats = window.astype(float) * self._per_input[tried]
+        else:
+            channels = self._tiles[2][tried]
+            found = self._held * self._room.input_room(window * channels, batch * channels).astype(float)
+        return found
 
     def tiling(self, outer: int, filters: int, channels: int, kind: int, along_q: bool) -> Tiling:
         """The mapping of a point and a class."""
