@@ -106,7 +106,7 @@ def search_larger(nest: LoopNest, rules: Rules, room: Room, goal: Goal, alike: s
 
 
 def _least(nest: LoopNest, rules: Rules) -> Fetches:
-    """What no mapping goes below: everything once; inputs that no window touches as seldom as any tiles do."""
+    """What no mapping goes below: everything once, untouched inputs as seldom as with any tiles."""
     tables = (axis_table(axis, rules.even) for axis in (nest.rows, nest.cols))
     rows, cols = (int(min(table.alone.min(), table.swept.min())) for table in tables)
     return Fetches(1, nest.batch * nest.groups * nest.channels * rows * cols, 1)

@@ -350,9 +350,10 @@ def test_the_size_of_the_space(tiles: str) -> None:
     assert even + sweeps < only_inputs < even + parts + sweeps
 
 
-def words_moved(nest: LoopNest) -> Goal:
-    """Words between DRAM and the chip, sums as wide as outputs."""
-    weights, outputs = nest.kernel.nonzeros, nest.output_elements
+def words_moved(nest: LoopNest, width: int = 1) -> Goal:
+    """Words between DRAM and the chip, sums as wide as outputs; weights of so many words."""
+    shape = nest.kernel.shape
+    weights, outputs = width * shape[0] * shape[1] * shape[2] * shape[3], nest.output_elements
 
     def exact(moved: Fetches) -> tuple[int, ...]:
         words = moved.weight_passes * weights + moved.input_elements + (2 * moved.output_visits - 1) * outputs
@@ -395,6 +396,23 @@ def test_order_of_spaces(seed: int) -> None:
             assert smaller.moved is None or goal.exact(larger.moved) <= goal.exact(smaller.moved)
         found.append(goal.exact(larger.moved))
     assert found == sorted(found, reverse=True)
+
+
+@pytest.mark.parametrize("batch", range(5))
+def test_no_mapping_that_fits_is_better(batch: int) -> None:
+    """With room for exactly what some mapping takes, the search finds that or a better one."""
+    for seed in range(40 * batch, 40 * batch + 40):
+        draw = Random(seed)
+        nest, rules = random_nest(draw, 9), replace(larger_rules(draw), tiles="all")
+        goal = words_moved(nest, draw.choice([1, 10]))
+        others = every_other(nest, rules, "CM")
+        for mapping in draw.sample(others, min(len(others), 5)):
+            taken = taken_by(nest, mapped(mapping), rules, WORDS)
+            room = replace(WORDS, parts=taken) if draw.random() < 0.5 else replace(WORDS, capacity=sum(taken))
+            best = search_larger(nest, rules, room, goal, "CM")
+            assert best.moved is not None
+            value = goal.exact(moved_by(nest, mapped(mapping), rules))
+            assert goal.exact(best.moved) <= value, (seed, mapping)
 
 
 def test_a_larger_space_is_asked_for() -> None:
