@@ -19,6 +19,7 @@ from energysim.regression.baseline import Baseline
 from energysim.regression.counts import Cells, Table, columns_of, sums
 from energysim.regression.recipe import Recipe
 from energysim.report.files import write_text
+from energysim.report.tables import cell_text
 
 __all__ = ["SCHEMA", "parse_baseline", "read_baseline", "render_baseline", "write_baseline"]
 
@@ -232,7 +233,7 @@ def _row(row: Any, columns: list[str]) -> Cells:
 
 def _object(value: Any, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ValueError(f"{name} is no object, but {value!r:.40}")
+        raise ValueError(f"{cell_text(name):.80} is no object, but {value!r:.40}")
     return value
 
 
@@ -242,7 +243,7 @@ def _words(value: Any, name: str) -> dict[str, str]:
 
 def _word(value: Any, name: str) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{name:.80}: a text is expected, not {value!r:.40}")
+        raise ValueError(f"{cell_text(name):.80}: a text is expected, not {value!r:.40}")
     return value
 
 

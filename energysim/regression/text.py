@@ -25,22 +25,35 @@ from energysim.report.tables import Column, cell_text
 __all__ = ["check_text", "csv_of", "diff_text", "shown"]
 
 
+#: So many baselines are listed even if there is nothing to tell of them.
+_LISTED = 12
+#: Of so many that moved the changes are shown.
+_DETAILED = 5
+
+
 def check_text(results: Sequence[CheckResult], markdown: bool = False, top: int = 10) -> str:
-    """Return what a check found: a line per baseline, then the largest changes of each that moved."""
-    notes: list[str] = []
+    """Return what a check found: a line per baseline, then the largest changes of those that moved.
+
+    Of many baselines only those are listed of which there is something to tell.
+    """
+    some = [result for result in results if len(results) <= _LISTED or _eventful(result)]
+    changed = [(r.path, r.comparison) for r in results if r.comparison is not None and _eventful(r)]
     tables: list[Table] = []
-    heading = [(str(result.path), _result(result)) for result in results]
-    for result in results:
-        found = result.comparison
-        if found is None:
-            notes.append(result.error)
-            continue
-        tables += _tables(str(result.path), found, top)
-        several = f"{result.path}: " if len(results) > 1 else ""
-        notes += [f"{several}{sentence}" for sentence in _sentences(found, top)]
-        if found.changes or found.inputs:
-            notes.append(f"{several}if this is meant: {_update(result.path, found)}")
+    notes = [result.error for result in results if result.comparison is None]
+    for path, found in changed[:_DETAILED]:
+        tables += _tables(str(path), found.failing, found, top)
+        several = f"{path}: " if len(results) > 1 else ""
+        sentences = [*_sentences(found, found.failing, top), f"if this is meant: {_update(path, found)}"]
+        notes += [f"{several}{sentence}" for sentence in sentences]
+    if len(changed) > _DETAILED:
+        notes.append(f"{len(changed) - _DETAILED} more: check one alone to see what moved in it")
+    heading = [(str(result.path), _result(result)) for result in some]
     return Page(whole_verdict(results), heading, tables, notes).render(markdown)
+
+
+def _eventful(result: CheckResult) -> bool:
+    found = result.comparison
+    return found is None or bool(found.changes or found.inputs or not found.passed)
 
 
 def _update(path: Path, found: Comparison) -> str:
@@ -57,20 +70,20 @@ def _result(result: CheckResult) -> str:
 def diff_text(found: Comparison, names: tuple[str, str], markdown: bool = False, top: int = 10) -> str:
     """Return what two files differ in."""
     heading = [(name, each.title) for name, each in zip(names, (found.old, found.new), strict=True)]
-    page = Page(f"{names[0]} against {names[1]}: {verdict(found)}", heading, [], _sentences(found, top))
-    page.tables.extend(_tables("", found, top, found.moved))
-    return page.render(markdown)
+    title = f"{names[0]} against {names[1]}: {verdict(found)}"
+    tables = _tables("", found.moved, found, top)
+    return Page(title, heading, tables, _sentences(found, found.moved, top)).render(markdown)
 
 
-def _sentences(found: Comparison, top: int) -> list[str]:
+def _sentences(found: Comparison, shown: Sequence[Change], top: int) -> list[str]:
     told = list(causes(found))
     told += [f"whole network: {change_text(change)}" for change in found.totals]
-    hidden = len(grouped(found.failing or found.moved, len(found.old.table))) - top
+    hidden = len(grouped(shown, len(found.old.table))) - top
     return [*told, *([f"{hidden} more changes: --top {hidden + top} shows all"] if hidden > 0 else [])]
 
 
-def _tables(title: str, found: Comparison, top: int, changes: Sequence[Change] | None = None) -> list[Table]:
-    some = grouped(found.failing if changes is None else changes, len(found.old.table))[:top]
+def _tables(title: str, changes: Sequence[Change], found: Comparison, top: int) -> list[Table]:
+    some = grouped(changes, len(found.old.table))[:top]
     if not some:
         return []
     columns = [

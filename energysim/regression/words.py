@@ -9,6 +9,7 @@ from fractions import Fraction
 
 from energysim.regression.check import CheckResult
 from energysim.regression.compare import Change, Comparison
+from energysim.report.tables import cell_text
 from energysim.units import engineering
 
 __all__ = ["causes", "change_text", "grouped", "percent_text", "value_text", "verdict", "whole_verdict"]
@@ -37,7 +38,7 @@ def change_text(change: Change) -> str:
     level = f" {change.level}" if change.level else ""
     old, new = (value_text(change.column, value) for value in (change.old, change.new))
     quantity = change.quantity.removesuffix("_aj").replace("_", " ")
-    where = f"{change.layer}{level} {quantity}"
+    where = cell_text(f"{change.layer}{level} {quantity}")
     return f"{change.scheme}: {where} {old} -> {new} ({percent_text(change)})"
 
 
@@ -70,7 +71,7 @@ def verdict(found: Comparison) -> str:
         parts.append(f"schemes new: {', '.join(found.schemes_new)}")
     if found.failing:
         layers = len(dict.fromkeys((c.scheme, c.layer) for c in found.failing))
-        where = f"in {layers} layers" if layers > 1 else f"in {found.failing[0].layer}"
+        where = f"in {layers} layers" if layers > 1 else f"in {cell_text(found.failing[0].layer)}"
         parts.append(f"{len(found.failing)} numbers moved {where}: {_cause(found)} changed")
     elif found.moved:
         parts.append(f"{len(found.moved)} numbers moved, all within tolerance: {_cause(found)} changed")

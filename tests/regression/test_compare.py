@@ -143,6 +143,25 @@ def test_page() -> None:
     assert "| dense | a | dram | energy | 9 uJ | 3 uJ | -66.7 % |" in markdown
 
 
+def test_of_many_baselines_those_are_listed_that_moved() -> None:
+    some = check_text(results(*[True] * 12))
+    assert some.count("no number moved") == 12
+    many = check_text(results(*[True] * 7, *[False] * 7, True))
+    assert many.startswith("15 baselines checked: 8 hold, 7 moved")
+    assert "no number moved" not in many
+    assert many.count("4 numbers moved in 2 layers") == 7
+    assert many.count(" dram ") == 2 * 5  # a table of energies and bits for the first five
+    assert "2 more: check one alone to see what moved in it" in flat(many)
+
+
+def test_moves_within_a_tolerance_are_told_without_a_table() -> None:
+    found = compare(OLD, NEW, [parse_tolerance("*=-any..+any")])
+    text = flat(check_text([CheckResult(Path("b.json"), found)], top=1))
+    assert "4 numbers moved, all within tolerance: the engine changed" in text
+    assert "more changes" not in text
+    assert "whole network: dense: total energy 14 uJ -> 9 uJ (-35.7 %)" in text
+
+
 def test_json() -> None:
     data = json.loads(check_json([*results(True, False), ERROR]))
     assert (data["schema"], data["passed"]) == ("energysim-check/1", False)
