@@ -106,7 +106,7 @@ def update(baselines: tuple[Path, ...]) -> None:
     """
     from energysim.errors import EnergysimError, UsageError
     from energysim.regression import baseline_files, compare, read_baseline, write_baseline
-    from energysim.regression.check import recomputed
+    from energysim.regression.checking import recomputed
     from energysim.regression.words import verdict
 
     errors = []

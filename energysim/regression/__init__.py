@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from energysim.regression.baseline import Baseline
 from energysim.regression.baseline_json import SCHEMA, read_baseline, write_baseline
-from energysim.regression.check import CheckResult, check, check_all
-from energysim.regression.compare import Change, Comparison, compare
+from energysim.regression.checking import CheckResult, check, check_all
+from energysim.regression.comparison import Change, Comparison, compare
 from energysim.regression.files import baseline_files, read_either
 from energysim.regression.recipe import Recipe
-from energysim.regression.take import of_report, take
+from energysim.regression.taking import of_report, take
 from energysim.regression.tolerances import Tolerance, parse_tolerance
 
 __all__ = [

@@ -10,7 +10,7 @@ from energysim.errors import UsageError
 from energysim.hardware import hardware_names
 from energysim.regression.baseline import Baseline
 from energysim.regression.baseline_json import parse_baseline, read_json_text
-from energysim.regression.take import of_report
+from energysim.regression.taking import of_report
 from energysim.report import Report
 from energysim.zoo import model_names
 

@@ -13,12 +13,12 @@ from energysim.errors import EnergysimError, UsageError
 from energysim.graph import LayerGraph
 from energysim.regression.baseline import Baseline
 from energysim.regression.baseline_json import read_baseline, write_baseline
-from energysim.regression.check import CheckResult, recomputed
-from energysim.regression.compare import compare
+from energysim.regression.checking import CheckResult, recomputed
+from energysim.regression.comparison import compare
 from energysim.regression.digests import graph_digest
 from energysim.regression.engine import engine_digests
 from energysim.regression.recipe import Recipe
-from energysim.regression.take import of_report, take
+from energysim.regression.taking import of_report, take
 from energysim.regression.text import check_text
 from energysim.regression.tolerances import need_matches, parse_tolerance
 from energysim.report import Report

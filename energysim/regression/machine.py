@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from energysim.regression.check import CheckResult
-from energysim.regression.compare import Change, Comparison
+from energysim.regression.checking import CheckResult
+from energysim.regression.comparison import Change, Comparison
 from energysim.regression.words import causes, change_text, grouped, verdict, whole_verdict
 
 __all__ = ["check_json", "diff_json", "github_annotations", "junit"]

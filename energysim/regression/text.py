@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from energysim.regression.baseline import Baseline
-from energysim.regression.check import CheckResult
-from energysim.regression.compare import Change, Comparison
+from energysim.regression.checking import CheckResult
+from energysim.regression.comparison import Change, Comparison
 from energysim.regression.counts import UNIT_COSTS, columns_of, sums
 from energysim.regression.words import (
     causes,

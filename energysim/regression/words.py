@@ -7,8 +7,8 @@ from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 
-from energysim.regression.check import CheckResult
-from energysim.regression.compare import Change, Comparison
+from energysim.regression.checking import CheckResult
+from energysim.regression.comparison import Change, Comparison
 from energysim.report.tables import cell_text
 from energysim.units import engineering
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 from support import HOME, Process
 
 from energysim import row_making
-from energysim.regression import baseline_json, check, check_all, parse_tolerance
+from energysim.regression import baseline_json, check, check_all, checking, parse_tolerance
 from energysim.regression.engine import engine_digests
 from energysim.walker import estimate
 
@@ -144,8 +143,7 @@ def test_an_edited_cost_function_and_an_edited_specification(
     net: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     edit(Path("soc.yaml"), "read: {value: 6 pJ", "read: {value: 7 pJ")
-    module = sys.modules["energysim.regression.check"]
-    monkeypatch.setattr(module, "engine_digests", lambda: {**engine_digests(), "mapping": "other"})
+    monkeypatch.setattr(checking, "engine_digests", lambda: {**engine_digests(), "mapping": "other"})
     found = check(net).comparison
     assert found is not None
     assert (found.cause, found.engine) == ("inputs and engine", ("mapping",))

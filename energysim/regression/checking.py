@@ -9,9 +9,9 @@ from pathlib import Path
 from energysim.errors import EnergysimError, UsageError
 from energysim.regression.baseline import Baseline
 from energysim.regression.baseline_json import read_baseline
-from energysim.regression.compare import Comparison, compare
+from energysim.regression.comparison import Comparison, compare
 from energysim.regression.engine import engine_digests
-from energysim.regression.take import take
+from energysim.regression.taking import take
 from energysim.regression.tolerances import Tolerance, need_matches
 
 __all__ = ["CheckResult", "check", "check_all", "recomputed"]
