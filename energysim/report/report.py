@@ -141,13 +141,13 @@ class Report:
         ----------
         reference : str, optional
             By default the first scheme, the dense network.
-        by : {"layer", "part"}
-            Sums by layer of the original network, whatever a scheme made of it, or by part.
+        by : {"layer", "part", "network"}
+            Sums by layer of the original network, whatever a scheme made of it, by part, or of all.
 
         Returns
         -------
         pandas.DataFrame
-            ``layer`` or ``part``, ``scheme``, and for each quantity its value and
+            ``layer``, ``part`` or ``network``, ``scheme``, and for each quantity its value and
             ``<quantity>_factor`` = reference / value, missing where the value is 0.
         """
         from energysim.report import comparison

@@ -29,6 +29,7 @@ __all__ = [
     "plain_axes",
     "settled",
     "styled",
+    "wrapped",
 ]
 
 #: Formats of a saved figure, with the metadata that would change from run to run left out.
@@ -42,7 +43,9 @@ INK, PALE = "#222222", "#DDDDDD"
 
 _POINTS = 150  # of a picture of points [1/inch]
 _LONGEST = 65_000  # points of a side; matplotlib takes less than 2**16
-_LETTER = 0.085  # width of a letter of a title [inch]
+#: Widths of a letter of a title and of a legend, height of a line of a legend [inch].
+_LETTER, _NARROW, _LINE = 0.085, 0.068, 0.17
+_KEY = 6  # letters of a legend's key
 
 _STYLE: dict[str, Any] = {
     "axes.edgecolor": INK,
@@ -100,18 +103,28 @@ def head(
     ``share`` is the part of the figure's width that they may take.
     """
     letters = int(share * figure.get_figwidth() / _LETTER)
-    room = max((len(label) for label in labels), default=1) + 6
+    room = int(letters * _LETTER / _NARROW)
+    names = [wrapped(label, room - _KEY) for label in labels]
+    longest = max((len(line) for name in names for line in name.splitlines()), default=1)
+    columns = max(1, min(len(names), room // (longest + _KEY)))
+    lines = sum(name.count("\n") + 1 for name in names) / columns
+    figure.set_figheight(figure.get_figheight() + _LINE * max(0, lines - 2))
     legend = figure.legend(
         handles,
-        labels,
+        names,
         loc="outside upper left",
-        ncols=max(1, min(len(labels), letters // room)),
-        title="\n".join(textwrap.wrap(title, letters)),
+        ncols=columns,
+        title=wrapped(title, letters),
         title_fontproperties={"weight": "bold", "size": 9},
         alignment="left",
         borderpad=0.2,
     )
     legend.get_title().set_multialignment("left")
+
+
+def wrapped(text: str, letters: int) -> str:
+    """Return a text in lines of so many letters at most."""
+    return "\n".join(textwrap.wrap(text, letters))
 
 
 def settled(figure: Figure) -> Figure:

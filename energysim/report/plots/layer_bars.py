@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -12,7 +11,7 @@ from matplotlib.figure import Figure
 
 from energysim.report.blocks import part_titles
 from energysim.report.plots import check_grouping
-from energysim.report.plots.canvas import INK, head, new_figure, plain_axes, settled, styled
+from energysim.report.plots.canvas import INK, head, new_figure, plain_axes, settled, styled, wrapped
 from energysim.report.rows import PARTS, LayerRow
 from energysim.report.scales import scale_for
 from energysim.report.tables import cell_text
@@ -28,6 +27,7 @@ __all__ = ["Piece", "Stack", "draw", "labels_of", "title_of"]
 _MANY = 6
 _ROW, _PANEL, _LETTER = 0.145, 2.5, 0.062  # [inch]: a row, a panel, a letter of a name
 _TALL = 40  # rows from which the values stand at the top too
+_HEAD = 30  # letters beside each other above a panel
 _LONGEST = 40  # letters of a name that is written in full
 
 
@@ -129,14 +129,16 @@ def draw(report: Report, stack: Stack, by: str, labels: Sequence[Mapping[str, st
     with styled():
         shown = [_short(name) for name in names]
         width = 0.6 + _LETTER * max(map(len, shown), default=0) + (_PANEL * len(panels) if panels[0] else 5)
-        figure = new_figure(max(width, 6.5), 1.6 + _ROW * max(len(names), 3))
+        heads = [wrapped(panel, _HEAD) for panel in panels]
+        above = 1.6 + _ROW * max(head.count("\n") for head in heads)
+        figure = new_figure(max(width, 6.5), above + _ROW * max(len(names), 3))
         every = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
         for number, axes in enumerate(every):
             _panel(axes, pieces, values[number], scale.divisor)
             if marks:
                 _marked(axes, marks[number], scale.divisor, stack.mark)
             plain_axes(axes, "x")
-            axes.set_title("\n".join(textwrap.wrap(panels[number], 30)), loc="left")
+            axes.set_title(heads[number], loc="left")
             axes.set_xlabel(f"{stack.axis} [{scale.unit}]" if scale.unit else stack.axis)
         first: Axes = every[0]
         first.set_yticks(range(len(shown)), shown)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from energysim.errors import UsageError, near_miss
 from energysim.report.accuracies import known_accuracies
-from energysim.report.plots.canvas import INK, head, new_figure, plain_axes, settled, styled
+from energysim.report.plots.canvas import INK, head, new_figure, plain_axes, settled, styled, wrapped
 from energysim.report.plots.layer_bars import title_of
 from energysim.report.scales import ATTO, scale_for
 from energysim.report.tables import cell_text
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Choice", "choices", "front", "plot_tradeoff"]
 
 _FRONT, _BEHIND = "#0072B2", "#8A8A8A"
+_LETTERS = 36  # of a line of the legend
+_GLUE = "\N{NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,8 @@ def plot_tradeoff(
     per_image = [Fraction(one.energy_aj, batch) for one in found]
     scale = scale_for([math.ceil(value) for value in per_image], "J", ATTO)
     with styled():
-        figure = new_figure(7.5, max(4.5, 1.8 + 0.19 * len(found)))
+        lines = sum(len(one.scheme) // _LETTERS + 1 for one in found)
+        figure = new_figure(7.5, max(4.5, 1.8 + 0.19 * lines))
         axes = figure.subplots()
         xs = {one.scheme: float(x / scale.divisor) for one, x in zip(found, per_image, strict=True)}
         axes.step(
@@ -128,7 +130,8 @@ def plot_tradeoff(
                 str(number), place, color="white", fontsize=7, ha="center", va="center_baseline", zorder=3
             )
             handles.append(Line2D([], [], marker="o", color=colour, linestyle="", markersize=7))
-            names.append(f"{number}  {cell_text(one.scheme)}, {one.accuracy:.2f} %")
+            name = f"{number}{_GLUE * 2}{cell_text(one.scheme)}, {one.accuracy:.2f}{_GLUE}%"
+            names.append(wrapped(name, _LETTERS))
         axes.margins(0.08)
         axes.set_xlabel(f"energy per image [{scale.unit}]")
         axes.set_ylabel(label)
@@ -141,6 +144,6 @@ def plot_tradeoff(
         if missing:
             said.append(f"no accuracy known: {', '.join(map(cell_text, missing))}")
         if said:
-            text = "\n".join(line for part in said for line in textwrap.wrap(part, 110))
+            text = "\n".join(wrapped(part, 110) for part in said)
             figure.supxlabel(text, x=0.01, ha="left", fontsize=6.5, color=INK)
         return settled(figure)

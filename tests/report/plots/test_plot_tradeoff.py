@@ -38,7 +38,7 @@ def test_points_are_energy_per_image_and_accuracy(triple: Report) -> None:
     assert list(stairs.get_ydata()) == [80.5, 90.0]
     assert axes.get_ylabel() == "accuracy [%]"
     assert figure.get_supxlabel() == "no accuracy known: psconv:PSD4_P8"
-    shown = [text.get_text() for text in figure.legends[0].get_texts()]
+    shown = [text.get_text().replace("\xa0", " ") for text in figure.legends[0].get_texts()]
     assert shown == ["1  dense, 90.00 %", "2  psconv:PSD1_P16, 80.50 %", "Pareto front"]
 
 
