@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from energysim.kernels import IntArray
-from energysim.mapping.axes import candidate_tiles, tile_inputs
+from energysim.mapping.axes import axis_table, candidate_tiles, tile_inputs
 from energysim.mapping.live import KEEPS, carried, live
 from energysim.mapping.points import Points, fitting
 from energysim.mapping.room import Room, copies
@@ -47,7 +47,7 @@ class BandSpace:
             candidate_tiles(size, even) for size in (nest.batch, nest.filters, nest.channels)
         )
         self._bands = {
-            along: candidate_tiles(axis.outputs, even) for along, axis in (("P", nest.rows), ("Q", nest.cols))
+            along: axis_table(axis, rules.even).tiles for along, axis in (("P", nest.rows), ("Q", nest.cols))
         }
         #: Steps stream channels: there must be some.
         self._steps = _STEPS if nest.channels > 1 else ""
