@@ -71,5 +71,5 @@ def table(caption: str, titles: Iterable[object], rows: Iterable[Html], **attrib
 
 
 def breakable(name: str) -> Html:
-    """Return the name of a scheme that a narrow column may break behind its punctuation."""
-    return join(re.split(r"(?<=[:,;+])", name), Html("<wbr>"))
+    """Return a name that a narrow column may break behind its punctuation."""
+    return join(re.split(r"(?<=[.:,;+/_])", name), Html("<wbr>"))

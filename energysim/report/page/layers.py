@@ -136,7 +136,9 @@ def _rows(starts: Sequence[str], blocks: Sequence[list[list[str]]]) -> Html:
 
 def _row(name: str, kinds: dict[str, LayerRow], places: dict[str, int]) -> str:
     """The start of a row: its layer, which leads to its mappings, and what it is."""
-    shown = element("a", name, href=f"#m{places[name]}") if name in places else as_html(name)
+    shown = breakable(name)
+    if name in places:
+        shown = element("a", shown, href=f"#m{places[name]}")
     if name not in kinds:  # the line of all folded nodes
         return f"<tr><th scope=row>{shown}<td><td>"
     row = kinds[name]
