@@ -10,7 +10,7 @@ from energysim.regression.recipe import Recipe
 
 __all__ = ["Baseline", "Inputs"]
 
-#: Section (network, hardware, constants, settings, rules, schemes, files) -> key -> text.
+#: Section (network, hardware, constants, settings, rules, schemes, weights, files) -> key -> text.
 Inputs = Mapping[str, Mapping[str, str]]
 
 

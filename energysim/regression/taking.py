@@ -6,6 +6,7 @@ from pathlib import Path
 
 from energysim import __version__
 from energysim.hardware import Hardware, describe_constants, load_hardware
+from energysim.model_weights import weights_of
 from energysim.regression.baseline import Baseline
 from energysim.regression.counts import report_table, unit_costs
 from energysim.regression.digests import digest, file_digest, graph_digest, hardware_digest
@@ -94,10 +95,11 @@ def take(recipe: Recipe, engine: bool = True) -> Baseline:
     inputs["network"]["digest"] = graph_digest(graph)
     inputs.update(_of_hardware(hardware))
     inputs["schemes"] = {name: digest(parse_schemes(name)) for name in report.schemes}
-    files = {name: path for name, path in recipe.files.items() if name in ("weights", "mapping")}
-    if weighted and "model" in recipe.files:
-        files["model"] = recipe.model
-    inputs["files"] = {name: file_digest(Path(path)) for name, path in files.items()}
+    if weighted:  # whatever they come from: a file, the data beside an ONNX file, the zoo
+        arrays, _ = weights_of(graph, recipe.model, recipe.weights)
+        inputs["weights"] = {"digest": digest(dict(arrays))}
+    if recipe.mapping:
+        inputs["files"] = {"mapping": file_digest(Path(recipe.mapping))}
     inputs = {section: values for section, values in inputs.items() if values}
     return Baseline(inputs, report_table(report), recipe, digests, __version__)
 
