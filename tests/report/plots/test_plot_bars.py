@@ -163,6 +163,14 @@ def test_traffic_of_another_level(pair: Report) -> None:
     for scheme in pair.schemes:
         length = sum(spans[scheme][1] for spans in drawn.values())
         assert length == pytest.approx(pair.totals(scheme).buffer_bits / divisor(axes), rel=1e-12)
+        moved = Counter[str]()
+        for access in pair.run(scheme).accesses:
+            if access.level == "buffer":
+                moved[access.tensor] += access.bits
+        assert moved["partial_sums"] > 0
+        sums = moved["outputs"] + moved["partial_sums"]
+        assert drawn["outputs"][scheme][1] == near(Fraction(sums, divisor(axes)))
+    assert set(drawn) == {"weights", "inputs", "outputs"}
     assert not axes.lines
     with pytest.raises(UsageError, match="no traffic of 'bufer'; did you mean 'buffer'"):
         pair.plot_traffic("bufer")
