@@ -32,7 +32,7 @@ class HierarchyModel:
         Mappings of layers; the kernel of a loop nest is not looked at. The best mappings of all
         other layers are searched.
     search_seconds : float, optional
-        Time for the search of one layer; by default as long as it takes.
+        Time for the search of one layer; by default it stops after so much work, the same anywhere.
     """
 
     description = "any memory hierarchy and spatial axes; proven-best or explicit mappings"

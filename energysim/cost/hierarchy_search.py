@@ -30,6 +30,7 @@ from energysim.kernels import IntArray
 from energysim.mapping.hierarchy.capacity import nothing_fits
 from energysim.mapping.hierarchy.mapping import Mapping, MappingError, parse_mapping
 from energysim.mapping.hierarchy.prices import Objective
+from energysim.mapping.hierarchy.problem import Work
 from energysim.mapping.hierarchy.search import Found, least_value, search_mapping
 from energysim.mapping.hierarchy.space import all_mappings, space_size
 from energysim.mapping.hierarchy.states import Floats
@@ -37,6 +38,8 @@ from energysim.workload import LoopNest
 
 __all__ = ["best_cost"]
 
+#: What is done for a layer if no time is given: about two seconds on a processor of 2023.
+_WORK = 10_000_000
 #: The evaluator rounds each row up to a whole number: no more rows than that.
 _ROUNDED = 200
 #: Within this they agree.
@@ -53,7 +56,8 @@ def best_cost(layer: HierarchyLayer, seconds: float | None = None) -> LayerCost:
     ----------
     layer : HierarchyLayer
     seconds : float, optional
-        Time after which the best mapping known is taken, with how much a better one could save.
+        Time after which the best mapping known is taken, with how much a better one could save. By
+        default that is done after so much work, which is the same on any machine.
 
     Raises
     ------
@@ -64,8 +68,10 @@ def best_cost(layer: HierarchyLayer, seconds: float | None = None) -> LayerCost:
     """
     deadline = None if seconds is None else time.monotonic() + seconds
 
+    work = Work(_WORK if seconds is None else None)
+
     def by_price(layer: HierarchyLayer) -> LayerCost:
-        return _Search(layer, deadline).best()
+        return _Search(layer, deadline, work).best()
 
     if device_dram(layer.setting.hardware) is None:
         return by_price(layer)
@@ -78,6 +84,7 @@ class _Search:
 
     layer: HierarchyLayer
     deadline: float | None
+    work: Work
 
     @property
     def wanted(self) -> str:
@@ -236,6 +243,7 @@ class _Search:
             products=layer.work.nest.macs if layer.skips else None,
             slack=slack,
             deadline=self.deadline,
+            work=self.work,
             held=layer.forms.held,
         )
 

@@ -223,6 +223,7 @@ def test_the_search_is_the_best_of_all(seed: int, two_levels: HierarchyHardware)
     cost = best_cost(layer)
     assert cost.optimal
     assert goal(cost, layer.setting.objective) == min(every)
+    assert cost.dram_bound_bits <= sum(a.bits for a in cost.accesses if a.level == "dram")
 
 
 @pytest.mark.parametrize("seed", range(25))

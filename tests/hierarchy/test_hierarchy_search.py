@@ -251,7 +251,7 @@ def test_rows_and_columns_are_alike(seed: int) -> None:
     assert searched(hierarchy, nest, rules, prices)[1] == searched(turned, other, rules, prices)[1]
 
 
-@pytest.mark.parametrize("name", ["vgg16_conv5_3", "resnet18_l1_3x3", "resnet18_l4_3x3"])
+@pytest.mark.parametrize("name", CASES)
 def test_never_worse_than_the_random_search_of_timeloop(name: str) -> None:
     nest, text, _ = CASES[name]
     (cost,) = HierarchyModel().evaluate((work(nest),), setting())

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -19,17 +20,18 @@ import numpy as np
 from energysim.hardware.hierarchy import TENSORS, SpatialAxis, TemporalLevel
 from energysim.kernels import IntArray
 from energysim.mapping.hierarchy.lattice import Lattice
-from energysim.mapping.hierarchy.moves import Moves, most
+from energysim.mapping.hierarchy.moves import Moves
 from energysim.mapping.hierarchy.problem import Problem
 from energysim.mapping.hierarchy.room import Room
-from energysim.mapping.hierarchy.states import COLUMN, DIMS, Floats, States, Transfer
+from energysim.mapping.hierarchy.states import DIMS, Floats, States
 from energysim.mapping.hierarchy.steps import FREE
+from energysim.mapping.hierarchy.transfer_bounds import TransferBounds, product_over
 
 __all__ = ["Bounds", "Loops"]
 
-#: Dimensions along which input tiles may overlap where loops free for a tensor are innermost.
-_SWEPT = {"weights": "PQ", "inputs": "PQRS", "outputs": "RS"}
 _ROWS = 1 << 16
+#: Bounds of loops that take as long as working out the effect of one.
+_LIGHT = 16
 
 
 @dataclass(frozen=True)
@@ -54,26 +56,33 @@ class Bounds:
         """All sizes of tiles."""
         return self.problem.lattice
 
+    @cached_property
+    def transfers(self) -> TransferBounds:
+        """What transfers cost at least."""
+        return TransferBounds(self.problem, self.moves)
+
     def value(self, states: States, place: int) -> Floats:
         """Return what no completion of a partial mapping stays below; infinite if there is none."""
+        self._spend(len(states), len(states.transfers))
         base = self._base(states, place) + self.later(place)[self.lattice.at(states.extent)]
         lanes = self._lanes(states, place)
-        left = self._left(states)
-        costs = []
+        left, found = self.transfers.left(states), self.transfers.least(states, place)
+        least: Floats = np.full(len(states), np.inf)
         for freed in TENSORS:
             cost = base.copy()
-            rarer = _product(left, FREE[freed])[:, None]
-            for t in states.transfers:
-                linear, constant = self._at_least(states, t, place, freed)
+            rarer = product_over(left, FREE[freed])[:, None]
+            for t, each, constant in found:
+                linear = each[freed]
                 cost += constant
                 if t.tensor == freed:
                     linear = np.where(t.open[:, None], np.minimum(linear, linear / rarer), linear)
                 cost += linear
-            costs.append(cost)
-        least: Floats = self.judged(costs[0], lanes, place)
-        for cost in costs[1:]:
             least = np.minimum(least, self.judged(cost, lanes, place))
         return least
+
+    def _spend(self, rows: int, each: int) -> None:
+        """Note the work of so many rows with so many transfers."""
+        self.problem.work.done += rows * (1 + each) * (1 + len(self.moves.prices.owner))
 
     def _lanes(self, states: States, place: int) -> IntArray:
         """Multipliers in use at most."""
@@ -100,11 +109,12 @@ class Bounds:
         place : int
             Of the level.
         """
-        base, left, parts = self._base(states, place), self._left(states), {}
+        base, left, parts = self._base(states, place), self.transfers.left(states), {}
+        found = self.transfers.least(states, place)
         for tensor in TENSORS:
             rest, freed = base.copy(), np.zeros_like(base)
-            for t in states.transfers:
-                linear, constant = self._at_least(states, t, place, tensor)
+            for t, each, constant in found:
+                linear = each[tensor]
                 rest += constant
                 opened = np.where(t.open[:, None], linear, 0.0)
                 rest += linear - opened
@@ -112,12 +122,8 @@ class Bounds:
                     freed += opened
                 else:
                     rest += opened
-            parts[tensor] = rest, freed, _product(left, FREE[tensor])
+            parts[tensor] = rest, freed, product_over(left, FREE[tensor])
         return Loops(self, place, self._lanes(states, place), self.lattice.at(states.extent), parts)
-
-    def _left(self, states: States) -> Floats:
-        found: Floats = (self.moves.sizes // states.extent).astype(np.float64)
-        return found
 
     def _base(self, states: States, place: int) -> Floats:
         """What is settled, less what sums that start at zero save at most."""
@@ -128,79 +134,8 @@ class Bounds:
                     zero = np.where(t.alone[:, None], 0.0, zero)
             return states.cost - zero
         copies = prod(axis.size for axis in self.moves.axes(place, -1) if set(axis.loops) & set("CRS"))
-        summed = np.minimum(_product(self._left(states), "CRS"), copies)
+        summed = np.minimum(product_over(self.transfers.left(states), "CRS"), copies)
         return states.cost - states.zero * summed[:, None]
-
-    def _at_least(self, states: States, t: Transfer, place: int, freed: str) -> tuple[Floats, Floats]:
-        """What a transfer costs at least if loops free for a tensor come next.
-
-        Returns
-        -------
-        linear, constant : float64 arrays (n, resources)
-            ``linear`` gets smaller by the factor by which the transfer gets rarer.
-        """
-        moves = self.moves
-        words = t.words
-        if t.tensor == "inputs" and (t.open.any() or not t.reached):
-            words = words * self._positions(states, t, place, freed)
-        price = t.price
-        none = np.zeros((1, price.shape[1]))
-        if t.reached:
-            return words[:, None] * price, none
-        outer = moves.home(t.tensor, place)
-        name = moves.hierarchy.nodes[outer].name
-        axes = moves.axes(place, outer)
-        share = t.share[:, None] * most(axes, t.tensor)
-        made = moves.prices.share(name, t.tensor, t.products)
-        read = moves.prices(name, t.tensor, "read") * made
-        passed = (
-            moves.prices(a.name, t.tensor, "transfer") * moves.prices.share(a.name, t.tensor, t.products)
-            for a in axes
-        )
-        network = sum(passed, none[0])
-        price = price + (read + network) / share
-        if t.tensor != "outputs":
-            return words[:, None] * price, none
-        price = price + moves.prices(name, t.tensor, "update") * made / share
-        back = t.back + network if t.back.shape[1] else none
-        lone = t.alone | any("outputs" not in a.shared and set(a.loops) & set("CRS") for a in axes)
-        price = price + np.where(lone[:, None], 0.0, back / share)
-        if moves.rules.first_read != "elided":
-            return words[:, None] * price, none
-        if not moves.one:
-            copies = prod(a.size for a in moves.axes(outer, -1) if set(a.loops) & set("CRS"))
-            inside = prod(a.size for a in axes if set(a.loops) & set("CRS"))
-            once = read + (moves.prices(name, t.tensor, "fill") if outer else 0.0)
-            credit = copies * once + (0.0 if t.products else copies * inside * network)
-            return words[:, None] * price, -moves.outputs * credit[None]
-        if not t.products:
-            credit = states.zero / moves.outputs
-            price = price - np.where(lone[:, None], credit, credit * (1 - 1 / share))
-        return words[:, None] * price, -moves.outputs * (read + back)
-
-    def _positions(self, states: States, t: Transfer, place: int, freed: str) -> Floats:
-        """Input positions of a plane that a transfer needs at least."""
-        moves = self.moves
-        if t.products and not moves.diagonal:
-            return np.ones(len(states))
-        outer = None if t.reached else moves.home("inputs", place)
-        if outer is not None and any(moves.joins(axis) for axis in moves.axes(place, outer)):
-            if t.products:  # one position serves a group of copies at most
-                copies = prod(a.size for a in moves.axes(place, outer) if moves.joins(a))
-                return moves.positions(t, np.arange(len(states))) / copies
-            return np.full(len(states), float(moves.images.touched))
-        if t.products:
-            return moves.positions(t, np.arange(len(states)))
-        least = moves.images.swept(t.shape, t.sweep)
-        if moves.rules.overlap != "none" and t.open.any():
-            none = least
-            for dim in _SWEPT[freed]:
-                steps = states.extent[:, COLUMN[dim]]
-                trips = moves.sizes[COLUMN[dim]] // steps
-                if (trips > 1).any():
-                    least = np.minimum(least, moves.images.planes(t.shape, dim, steps, trips))
-            least = np.where(t.open, least, none)
-        return least.astype(np.float64)
 
     def later(self, place: int) -> Floats:
         """What transfers cost at least that start further out than a node, by extent inside it.
@@ -262,17 +197,19 @@ class Bounds:
         zero = np.broadcast_to(self._credit(place), (n, resources))
         states = States(extents, number + 1, none, zero, (), number, ones, number)
         states = self.moves.started(states, place)
-        left = self._left(states)
+        left = self.transfers.left(states)
+        rarer = {tensor: product_over(left, FREE[tensor])[:, None] for tensor in TENSORS}
         least = np.full((n, resources), np.inf)
-        for freed in TENSORS:
-            cost = np.zeros((n, resources))
-            for t in states.transfers:
-                linear, constant = self._at_least(states, t, place, freed)
-                if t.tensor == freed:
-                    rarer = _product(left, FREE[freed])[:, None]
-                    linear = np.minimum(linear, linear / rarer)
-                cost += linear + constant
-            least = np.minimum(least, cost)
+        for costs in self.transfers.shared(states, place):
+            self._spend(n, len(costs))
+            for freed in TENSORS:
+                cost = np.zeros((n, resources))
+                for t, each, constant in costs:
+                    linear = each[freed]
+                    if t.tensor == freed:
+                        linear = np.minimum(linear, linear / rarer[freed])
+                    cost += linear + constant
+                least = np.minimum(least, cost)
         return least
 
     def _credit(self, place: int) -> Floats:
@@ -333,6 +270,7 @@ class Loops:
         float64 array (a, b)
         """
         rest, freed, everything = self.parts[tensor]
+        self.bounds.problem.work.done += len(rows) * len(points) * (1 + rest.shape[1]) // _LIGHT
         covered, all_covered = self.bounds.lattice.covered(FREE[tensor]), self.bounds.lattice.covered()
         at = self.points[rows[0]]
         ours = covered[points] / covered[at]
@@ -346,10 +284,3 @@ class Loops:
         lanes = np.repeat(self.lanes[rows], len(points))
         found = self.bounds.judged(cost.reshape(-1, cost.shape[-1]), lanes, self.place)
         return found.reshape(len(rows), len(points))
-
-
-def _product(array: Floats, dims: str) -> Floats:
-    found = np.ones(len(array))
-    for dim in dims:
-        found *= array[:, COLUMN[dim]]
-    return found

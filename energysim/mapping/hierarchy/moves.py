@@ -15,7 +15,6 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
-from math import prod
 
 import numpy as np
 
@@ -320,8 +319,3 @@ def _product(array: Floats, dims: str) -> Floats:
     for dim in dims:
         found *= array[:, COLUMN[dim]]
     return found
-
-
-def most(axes: Sequence[SpatialAxis], tensor: str) -> int:
-    """Copies along some axes that may get one word of a tensor together."""
-    return prod(axis.size for axis in axes if tensor in axis.shared)

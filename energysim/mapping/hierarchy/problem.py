@@ -19,12 +19,32 @@ from energysim.mapping.hierarchy.states import DIMS, Floats
 from energysim.mapping.rules import Rules
 from energysim.workload import LoopNest
 
-__all__ = ["Problem", "Widths"]
+__all__ = ["Problem", "Widths", "Work"]
 
 #: Bits of a weight, an input and an accumulator as they are held.
 Widths = tuple[Fraction | int, int, int]
 #: Numbers that tables kept for all choices of bypasses may hold together.
 _KEPT = 20_000_000
+
+
+@dataclass
+class Work:
+    """What a search has done, in numbers of about equal time, whatever the machine.
+
+    Attributes
+    ----------
+    limit : int or None
+        At which it stops with what is known.
+    done : int
+    """
+
+    limit: int | None = None
+    done: int = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether no more is to be done."""
+        return self.limit is not None and self.done > self.limit
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +82,7 @@ class Problem:
     stored_only: bool = False
     products: int = 0
     held: Held = ALIKE
+    work: Work = field(default_factory=Work)
     needs: dict[tuple[str, int], IntArray] = field(default_factory=dict)
     _tables: dict[Hashable, Floats] = field(default_factory=dict)
 

@@ -7,7 +7,6 @@ whole mapping that is known. With a beam, only the most promising stay at each n
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,7 +29,7 @@ __all__ = ["NEAR", "LateError", "ManyError", "Pruned", "Run"]
 #: Values this close may be the same: float64 does not tell them apart.
 NEAR = 1 + 1e-12
 #: Bounds of loops worked out at a time, and loops added at a time.
-_BOUNDS, _LOOPS = 1 << 19, 1 << 17
+_BOUNDS, _LOOPS = 1 << 19, 1 << 15
 #: Ways to add loops that a pass with a beam looks at closer, per level and tensor.
 _TRIED = 2000
 
@@ -89,10 +88,10 @@ class Run:
         hierarchy, nest = problem.hierarchy, problem.nest
         self.hierarchy, self.rules, self.objective = hierarchy, problem.rules, problem.objective
         self.lanes_count, self.lattice, self.bypass = problem.lanes_count, problem.lattice, bypass
-        self.deadline: float | None = None
+        self.late: Callable[[], bool] = lambda: False
         self.slack = 1.0
         self.pruned, self.many = Pruned(), float("inf")
-        self.limit = float("inf")
+        self.limit = self.least_kept = float("inf")
         self.beam: int | None = None
         gone = set(bypass)
         keeps = [
@@ -145,7 +144,7 @@ class Run:
 
     def _late(self, rest: Callable[[], float]) -> None:
         """Stop if the time is up, with a value that nothing left stays below."""
-        if self.deadline is not None and time.monotonic() > self.deadline:
+        if self.late():
             raise LateError(rest())
 
     def _mapping(self, stages: list[States], row: int) -> Mapping:
@@ -178,6 +177,7 @@ class Run:
         worth &= possible
         self.pruned.no_room += int(np.count_nonzero(~possible))
         self.pruned.bounded += int(np.count_nonzero(possible & ~worth))
+        self.least_kept = min(self.least_kept, float(value[worth].min(initial=np.inf)))
         return states if worth.all() else states.take(np.flatnonzero(worth))
 
     def _axis(self, states: States, node: SpatialAxis, place: int) -> States:
@@ -196,13 +196,13 @@ class Run:
         cuts = np.flatnonzero(np.diff(loops.points[order])) + 1
         groups = np.split(order, cuts)
         parts: list[States] = []
-        total = 0
+        total, self.least_kept = 0, float("inf")
         for pieces, rest in self._batches(loops, groups, node):
             total += sum(len(piece[0]) for piece in pieces)
             if total > self.many:
                 raise ManyError
             parts += self._added(before, pieces, place)
-            self._late(partial(self._left, parts, loops, rest, node))
+            self._late(partial(self._left, loops, rest, node))
         if not parts:
             return states.take(np.empty(0, np.int64))
         return self._kept(joined(parts), place) if len(parts) > 1 or self.beam else _trimmed(parts[0])
@@ -226,9 +226,9 @@ class Run:
             if enough:
                 return
 
-    def _left(self, parts: list[States], loops: Loops, groups: list[IntArray], node: TemporalLevel) -> float:
-        """What nothing stays below that follows from states, or from others without a level's loops."""
-        least = min((self._least(part, loops.place) for part in parts), default=np.inf)
+    def _left(self, loops: Loops, groups: list[IntArray], node: TemporalLevel) -> float:
+        """What nothing stays below that follows from states kept, or from others without a level's loops."""
+        least = self.least_kept
         for group in groups:
             for _, _, values in self._values(loops, group, node):
                 least = min(least, *(float(v.min(initial=np.inf)) for v in values))

@@ -7,6 +7,7 @@ counted again by the evaluator of explicit mappings.
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -14,10 +15,11 @@ import numpy as np
 
 from energysim.errors import EnergysimError
 from energysim.hardware.hierarchy import Hierarchy
+from energysim.mapping.hierarchy.floor import least_of_any
 from energysim.mapping.hierarchy.held import ALIKE, Held
 from energysim.mapping.hierarchy.mapping import Mapping
 from energysim.mapping.hierarchy.prices import Objective, Prices
-from energysim.mapping.hierarchy.problem import Problem, Widths
+from energysim.mapping.hierarchy.problem import Problem, Widths, Work
 from energysim.mapping.hierarchy.rules import hierarchy_rules
 from energysim.mapping.hierarchy.run import NEAR, LateError, ManyError, Pruned, Run
 from energysim.mapping.hierarchy.space import space_size
@@ -80,6 +82,7 @@ def search_mapping(
     products: int | None = None,
     slack: float = 1.0,
     deadline: float | None = None,
+    work: Work | None = None,
     held: Held = ALIKE,
 ) -> Found:
     """Return the best mapping of the default space.
@@ -107,6 +110,9 @@ def search_mapping(
         Mappings with values up to so many times the best are among the ties; which, is not defined.
     deadline : float, optional
         Value of ``time.monotonic()`` at which to stop with what is known.
+    work : Work, optional
+        What has been done of what may be done before it stops with what is known; by default as
+        much as it takes.
     held : Held
         What levels hold in another way than ``bits`` says.
 
@@ -119,16 +125,18 @@ def search_mapping(
     value, ties = (np.inf, {}) if known is None else (known[0], {known[1]: known[0]})
     pruned, least = Pruned(), np.inf
     made = nest.dense_macs if products is None else products
-    problem = Problem(hierarchy, nest, rules, bits, prices, objective, lanes_count, stored_only, made, held)
-    runs = [Run(problem, bypass) for bypass in problem.bypasses]
-    if len(runs) > 1:  # the most promising first
-        runs.sort(key=lambda run: run.least())
+    done = Work() if work is None else work
+    problem = Problem(
+        hierarchy, nest, rules, bits, prices, objective, lanes_count, stored_only, made, held, done
+    )
     any_found = False
+
+    def late() -> bool:
+        return any_found and (done.over or (deadline is not None and time.monotonic() > deadline))
 
     def tried(run: Run, beam: int | None, many: float = np.inf) -> bool:
         nonlocal value, any_found
-        run.many, run.pruned, run.slack = many, Pruned(), slack
-        run.deadline = deadline if any_found else None  # the first pass is always made
+        run.many, run.pruned, run.slack, run.late = many, Pruned(), slack, late
         found = run.best(value - 0.5 if whole else value * max(NEAR, slack), beam)
         for mapping, reached in found.items():
             value = min(value, reached)
@@ -136,26 +144,48 @@ def search_mapping(
         any_found |= bool(found)
         return bool(found)
 
-    for number, run in enumerate(runs):
+    runs = _ordered(problem)
+    for number, (_, run) in enumerate(runs):
         if any_found and number >= _FIRST:
             break
         with suppress(LateError):
             if not tried(run, _BEAMS[0]) and not any_found:
                 tried(run, _BEAMS[1])
-    for run in runs:
+    for bound, run in runs:
+        if late():
+            least = min(least, bound)
+            continue
         try:
             try:
                 tried(run, None, _MANY)
             except ManyError:
                 tried(run, _BEAMS[1])
                 tried(run, None)
-        except LateError as late:
-            least = min(least, late.least)
+        except LateError as error:
+            least = min(least, max(error.least, bound))
         pruned += run.pruned
     best = [m for m, v in sorted(ties.items(), key=lambda item: item[1]) if v <= value * max(NEAR, slack)]
     least = min(least, value)
     first = best[0] if best else None
     return Found(first, tuple(best), value, least, space_size(hierarchy, nest), pruned)
+
+
+def _ordered(problem: Problem) -> list[tuple[float, Run]]:
+    """All choices of bypasses with what none of their mappings stays below, the most promising first.
+
+    Where these bounds alone would take up half of the work that may be done, those of the choices
+    that are left are the one that holds for all.
+    """
+    runs = [Run(problem, bypass) for bypass in problem.bypasses]
+    found: list[tuple[float, Run]] = []
+    rest: list[tuple[float, Run]] = []
+    lowest, work = least_of_any(problem), problem.work
+    for run in runs:
+        if work.limit is not None and 2 * work.done > work.limit:
+            rest.append((lowest, run))
+        else:
+            found.append((max(run.least(), lowest), run))
+    return [*sorted(found, key=lambda one: one[0]), *rest]
 
 
 def least_value(
