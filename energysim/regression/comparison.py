@@ -130,15 +130,25 @@ class Comparison:
 
     @property
     def cause(self) -> str:
-        """What moved the numbers: ``inputs``, ``engine``, both or nothing.
+        """What moved the numbers: ``inputs``, ``engine``, ``inputs and engine``, ``unknown``, or nothing.
 
-        With the same inputs it can only be the engine, whatever its digests say.
+        With the same inputs it can only be the engine, whatever its digests say; but a report does not
+        record all of a network.
         """
         if not self.changes:
             return ""
         if self.inputs and self.engine:
             return "inputs and engine"
-        return "inputs" if self.inputs else "engine"
+        if self.inputs:
+            return "inputs"
+        return "engine" if self.engine or self.recorded else "unknown"
+
+    @property
+    def recorded(self) -> bool:
+        """Whether both know all of their inputs: those made from a saved or given report do not."""
+        sections = ("network" if each.network else "hardware" for each in (self.old, self.new))
+        both = zip((self.old, self.new), sections, strict=True)
+        return all("digest" in each.inputs.get(section, {}) for each, section in both)
 
 
 def compare(old: Baseline, new: Baseline, tolerances: Sequence[Tolerance] = ()) -> Comparison:

@@ -72,9 +72,9 @@ def verdict(found: Comparison) -> str:
     if found.failing:
         layers = len(dict.fromkeys((c.scheme, c.layer) for c in found.failing))
         where = f"in {layers} layers" if layers > 1 else f"in {cell_text(found.failing[0].layer)}"
-        parts.append(f"{len(found.failing)} numbers moved {where}: {_cause(found)} changed")
+        parts.append(f"{_numbers(found.failing)} moved {where}{_cause(found)}")
     elif found.moved:
-        parts.append(f"{len(found.moved)} numbers moved, all within tolerance: {_cause(found)} changed")
+        parts.append(f"{_numbers(found.moved)} moved, all within tolerance{_cause(found)}")
     elif found.inputs:
         parts.append("no number moved, though inputs changed")
     return "; ".join(parts) or "no number moved"
@@ -93,7 +93,12 @@ def whole_verdict(results: Sequence[CheckResult]) -> str:
 
 
 def _cause(found: Comparison) -> str:
-    return {"inputs": "the inputs", "engine": "the engine"}.get(found.cause, "the inputs and the engine")
+    words = {"inputs": "the inputs", "engine": "the engine", "inputs and engine": "the inputs and the engine"}
+    return f": {words[found.cause]} changed" if found.cause in words else ""
+
+
+def _numbers(changes: Sequence[Change]) -> str:
+    return f"{len(changes)} numbers" if len(changes) != 1 else "1 number"
 
 
 def causes(found: Comparison) -> Iterator[str]:
@@ -109,7 +114,13 @@ def causes(found: Comparison) -> Iterator[str]:
     if found.inputs and found.engine:
         yield "both changed: which of them moved a number cannot be told from here"
     elif found.inputs:
-        yield "the engine is that of the baseline: the change of inputs moved the numbers"
+        same = "the engine is that of the baseline: " if found.old.engine and found.new.engine else ""
+        yield f"{same}the change of inputs moved the numbers"
+    elif not found.recorded:
+        yield (
+            "the inputs that a report records are the same: the engine moved the numbers, or something "
+            "of the network that a report does not record"
+        )
     elif found.engine:
         yield "the inputs are those of the baseline: the engine moved the numbers"
     elif found.old.engine:

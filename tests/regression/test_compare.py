@@ -22,7 +22,11 @@ AJ = 10**12  # a microjoule
 
 def baseline(**layers: dict[str, int]) -> Baseline:
     return Baseline(
-        {"network": {"name": "net"}, "hardware": {"name": "soc"}, "constants": {"mac.8": "1 pJ"}},
+        {
+            "network": {"name": "net", "digest": "d"},
+            "hardware": {"name": "soc"},
+            "constants": {"mac.8": "1 pJ"},
+        },
         {"dense": dict(layers)},
         engine={"cost": "a", "graph": "b"},
     )
@@ -80,11 +84,27 @@ def test_causes(constants: str, engine: dict[str, str], cause: str) -> None:
     assert [str(change) for change in found.inputs] == (["mac.8: 1 pJ -> 2 pJ"] if "2" in constants else [])
 
 
+def test_reports_do_not_record_all_of_a_network() -> None:
+    """A dilation is in no report: with the same setting it may be that, or the engine."""
+    inputs = {**OLD.inputs, "network": {"name": "net"}}
+    found = compare(Baseline(inputs, OLD.table), Baseline(inputs, NEW.table))
+    assert found.cause == "unknown"
+    text = flat(diff_text(found, ("a", "b")))
+    assert "a against b: 4 numbers moved in 2 layers a net on soc" in text
+    assert "or something of the network that a report does not record" in text
+    engine = compare(
+        Baseline(inputs, OLD.table, engine={"cost": "x"}), Baseline(inputs, NEW.table, engine={"cost": "y"})
+    )
+    assert engine.cause == "engine"
+    other = Baseline({**inputs, "constants": {"mac.8": "2 pJ"}}, NEW.table)
+    assert compare(Baseline(inputs, OLD.table), other).cause == "inputs"
+
+
 def test_inputs_that_only_one_of_the_two_records() -> None:
     """A digest that the other did not take, and a rule that is newer, are no change; a constant is."""
     inputs = {
         **OLD.inputs,
-        "network": {"name": "net", "digest": "x"},
+        "network": {"name": "net"},
         "rules": {"new": "yes"},
         "constants": {"mac.8": "1 pJ", "mac.16": "3 pJ"},
     }
