@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from documents import HOME, Block, Reader, blocks, check_scripts, missing
+from ruamel.yaml.error import YAMLError
 
 from energysim.resources import data_folder
 
@@ -55,6 +56,40 @@ def test_commands_stand_in_blocks(page: str) -> None:
     """An indented command would be shown like a block, and run by nobody."""
     text = re.sub(r"(?ms)^```.*?^```$", "", (HOME / page).read_text("utf-8"))
     assert not re.findall(r"(?m)^ {4,}(?:\$ )?(?:energysim|python3?|pip|git|\S*/?pytest) .*", text)
+
+
+WRONG = {
+    "a command that fails": ("sh", "energysim show hardware edge46\n"),
+    "a failure that is none": ("console", "$ energysim list rules\nenergysim: no such rule\n"),
+    "another number": ("console", "$ energysim show hardware edge45\nclock  201 MHz\n"),
+    "another order": ("console", "$ energysim show hardware edge45\nclock  200 MHz\nname  edge45\n"),
+    "output of nothing": ("text", "clock  200 MHz\n"),
+    "an unknown program": ("sh", "make install\n"),
+    "an unknown extra": ("sh", "pip install 'energysim[onyx]'\n"),
+    "an unknown folder": ("sh", "pip install ./example\n"),
+    "Python that stops": ("python", "import energysim\nenergysim.estimat\n"),
+    "JSON that is none": ("json", "{'a': 1}\n"),
+    "YAML that is none": ("yaml", "a: b: c\n"),
+    "a language nobody reads": ("ruby", "puts 1\n"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_wrong_block_is_found(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    language, content = WRONG[what]
+    with pytest.raises((AssertionError, AttributeError, ValueError, YAMLError)):
+        Reader().follow(Block("page.md", 1, language, content, (), None))
+
+
+def test_a_right_block_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    reader = Reader()
+    shown = "$ energysim show hardware edge45\nname  edge45\n...\nclock  200 ...\n"
+    reader.follow(Block("page.md", 1, "console", shown, (), None))
+    reader.follow(Block("page.md", 5, "text", "clock  200 MHz\n", (), None))
+    reader.follow(Block("page.md", 7, "json", '{"a": 1}\n', (), "deep/in/a.json"))
+    assert (tmp_path / "deep" / "in" / "a.json").read_text() == '{"a": 1}\n'
 
 
 def test_every_block_has_its_test() -> None:
