@@ -48,11 +48,10 @@ def live(length: Axis, across: Axis, band: int, keeps: str, rules: Rules) -> int
         Whether padding counts.
     """
     padded = rules.padding == "fetched"
-    pairs = window_pairs(across, padded)
-    if not len(pairs[0]) or not len(window_pairs(length, padded)[0]):
+    if not len(window_pairs(across, padded)[0]) or not len(window_pairs(length, padded)[0]):
         return 0
     through, opened, closing, only = _profile(length, keeps, padded)
-    whole, met, ahead = _across(pairs, band, keeps)
+    whole, met, ahead = _across(across, band, keeps, padded)
     # first(x) <= c <= last(x) holds for met + ahead - whole: every item is met by c, or ahead of it.
     steady = np.outer(through - only, whole)
     return int((steady + np.outer(opened + only, met) + np.outer(closing + only, ahead)).max())
@@ -76,22 +75,41 @@ def carried(axis: Axis, step: int, rules: Rules) -> tuple[int, int]:
     inputs : int
         Positions of inputs that a step brings: those that no step before it needed.
     """
-    outputs, inputs = window_pairs(axis, rules.padding == "fetched")
-    if not len(outputs):
+    padded = rules.padding == "fetched"
+    if not len(window_pairs(axis, padded)[0]):
         return 0, 0
-    first, _ = _met(inputs, outputs // step)
-    brought = first[np.unique(inputs, return_inverse=True)[1]]  # when the input of each pair comes
-    begun, done = _met(outputs, brought)
-    at = np.unique(first)
-    open_sums = np.searchsorted(np.sort(begun), at, "right") - np.searchsorted(np.sort(done), at, "left")
-    return int(open_sums.max()), int(_equal(first, at).max())
+    # An input comes in the step of the first output that needs it.
+    inputs, outputs = _first_outputs(axis, padded)
+    fresh, begun, done = inputs // step, outputs[0] // step, outputs[1] // step
+    at = np.unique(fresh)
+    unfinished = np.searchsorted(np.sort(begun), at, "right") - np.searchsorted(np.sort(done), at, "left")
+    return int(unfinished.max()), int(_equal(fresh, at).max())
+
+
+@lru_cache(maxsize=1024)
+def _sorted_pairs(axis: Axis, padded: bool) -> tuple[IntArray, IntArray]:
+    """Outputs and inputs of the pairs of an axis that meet, inputs ascending, then outputs."""
+    outputs, inputs = window_pairs(axis, padded)
+    order = np.lexsort((outputs, inputs))
+    return outputs[order], inputs[order]
+
+
+@lru_cache(maxsize=1024)
+def _first_outputs(axis: Axis, padded: bool) -> tuple[IntArray, IntArray]:
+    """The first output that needs each input; for each output the least and the largest of these; (2, n)."""
+    outputs, inputs = _sorted_pairs(axis, padded)
+    starts = np.flatnonzero(np.diff(inputs, prepend=-1))
+    first = outputs[starts]
+    of_pairs = np.repeat(first, np.diff(starts, append=len(inputs)))
+    return first, np.stack(_met(outputs, of_pairs))
 
 
 @lru_cache(maxsize=4096)
 def _profile(axis: Axis, keeps: str, padded: bool) -> IntArray:
     """How many items are held through, opened, closed and met only at a step of an axis; shape (4, n)."""
-    steps, items = _turned(window_pairs(axis, padded), keeps)
-    first, last = _met(items, steps)
+    outputs, inputs = _sorted_pairs(axis, padded)
+    steps = outputs if keeps == "inputs" else inputs
+    first, last = _met(inputs, outputs) if keeps == "inputs" else _outputs(axis, padded)[1:]
     at, alone = np.unique(steps), first == last
     opened, closing, only = (_equal(times, at) for times in (first[~alone], last[~alone], first[alone]))
     begun = np.searchsorted(np.sort(first), at, "left")
@@ -100,34 +118,40 @@ def _profile(axis: Axis, keeps: str, padded: bool) -> IntArray:
     return np.unique(np.stack([through, opened, closing, only]), axis=1)
 
 
-def _across(pairs: tuple[IntArray, IntArray], band: int, keeps: str) -> IntArray:
+@lru_cache(maxsize=1024)
+def _outputs(axis: Axis, padded: bool) -> tuple[IntArray, IntArray, IntArray]:
+    """Each output that needs any input, the first it needs, and the last."""
+    outputs, inputs = _sorted_pairs(axis, padded)
+    return np.unique(outputs), *_met(outputs, inputs)
+
+
+def _across(axis: Axis, band: int, keeps: str, padded: bool) -> IntArray:
     """Items of its band, those met by a step of it, and those met from it on; of each step; shape (3, n)."""
-    bands = pairs[0] // band
-    steps, items = _turned(pairs, keeps)
-    # Numbers that keep bands apart.
-    apart = int(max(steps.max(), items.max())) + 1
-    steps, items = bands * apart + steps, bands * apart + items
-    first, last = (np.sort(times) for times in _met(items, steps))
-    at = np.unique(steps)
+    outputs, inputs = _sorted_pairs(axis, padded)
+    bands = outputs // band
+    # Each input in each band that needs it: as they are sorted, its outputs there are neighbours.
+    starts = np.flatnonzero(np.diff(inputs, prepend=-1) | np.diff(bands, prepend=-1))
+    ends = np.append(starts[1:], len(inputs)) - 1
+    apart = int(max(inputs[-1], axis.outputs)) + 1  # numbers that keep bands apart
+    own = bands[starts] * apart
+    if keeps == "inputs":
+        first, last = own + outputs[starts], own + outputs[ends]
+        steps = _outputs(axis, padded)[0]
+        at = steps // band * apart + steps
+    else:
+        each, first, last = _outputs(axis, padded)
+        first, last = each // band * apart + first, each // band * apart + last
+        at = own + inputs[starts]
+    first, last = (np.sort(times, kind="stable") for times in (first, last))  # nearly sorted
     start = at // apart * apart
     before = np.searchsorted(first, start, "left")
     behind = np.searchsorted(first, start + apart, "left")
-    return np.stack(
-        [
-            behind - before,
-            np.searchsorted(first, at, "right") - before,
-            behind - np.searchsorted(last, at, "left"),
-        ]
-    )
-
-
-def _turned(pairs: tuple[IntArray, IntArray], keeps: str) -> tuple[IntArray, IntArray]:
-    """Steps and items of pairs of outputs and inputs."""
-    return pairs if keeps == "inputs" else pairs[::-1]
+    met = np.searchsorted(first, at, "right") - before
+    return np.stack([behind - before, met, behind - np.searchsorted(last, at, "left")])
 
 
 def _met(items: IntArray, steps: IntArray) -> tuple[IntArray, IntArray]:
-    """The first and the last step of each item."""
+    """The first and the last step of each item, in ascending order of items."""
     order = np.lexsort((steps, items))
     items, steps = items[order], steps[order]
     starts = np.flatnonzero(np.diff(items, prepend=-1))
