@@ -157,6 +157,8 @@ def test_the_search_is_the_best_of_all(seed: int) -> None:
                 continue
     (cost,) = TwoLevel().evaluate((work,), given)
     assert _value(cost, given) == min(values)
+    assert cost.compulsory_bits <= cost.dram_bound_bits
+    assert cost.dram_bound_bits <= sum(a.bits for a in cost.accesses if a.level == "dram")
 
 
 def _value(cost: LayerCost, given: Setting) -> int:

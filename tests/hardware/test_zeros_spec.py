@@ -145,5 +145,21 @@ def test_one_clear_message(
     assert file == "small.yaml" and text[int(line) - 1].strip().startswith(key) and int(column) > 2
 
 
+def test_tiles_that_overflow_have_no_place_in_a_stream_of_addresses(tmp_path: Path) -> None:
+    text = changed(BASE, activations=f"{STORED}, decompressed_at: mac")
+    lines = [line for line in text.split("\n") if "512 pJ" not in line and "256 pJ" not in line]
+    lines.insert(lines.index("  dram:") + 1, "    device: ddr4_8gb_x16_2400")
+    text = "\n".join(lines)
+    (found,) = messages(written(tmp_path, text))
+    assert found.startswith("small.yaml:25:16: zeros.activations: tiles that overflow and are fetched again")
+    never = text.replace("\nsources:", "\n  reserve: {overflow: never}\nsources:")
+    assert loaded(tmp_path, never).reserve is not None
+    again = never.replace("never", "refetched")
+    (found,) = messages(written(tmp_path, again))
+    assert (
+        "zeros.reserve: tiles that overflow" in found and "give a 'reserve' with 'overflow: never'" in found
+    )
+
+
 def test_bent_base_is_still_the_base() -> None:
     assert bent("compute: skip", "compute: gate") == changed(BASE, GATED)

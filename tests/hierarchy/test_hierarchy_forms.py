@@ -14,6 +14,7 @@ from energysim.cost.base import LayerCost, Setting
 from energysim.cost.hierarchy import evaluate_mapping
 from energysim.cost.hierarchy_layer import HierarchyLayer
 from energysim.cost.hierarchy_search import best_cost
+from energysim.cost.waiting import hierarchy_rounds
 from energysim.errors import CapacityError
 from energysim.hardware import Reserve, ZeroHandling
 from energysim.hardware.core import Constant
@@ -22,6 +23,7 @@ from energysim.kernels import Kernel, MaskKernel, PeriodicKernel
 from energysim.mapping import Rules
 from energysim.mapping.hierarchy.mapping import MappingError, parse_mapping
 from energysim.occupancy import expected_most
+from energysim.units import ceil_fraction
 from energysim.workload import LoopNest, MacWorkload
 
 from .base import INPUTS, OUTPUTS, WEIGHTS, conv, level, pj
@@ -284,3 +286,80 @@ def test_lanes_wait_for_the_fewest_zeros(seed: int, two_levels: HierarchyHardwar
     packed = cost_of(replace(hw, activations=replace(skip, lanes="packed")), given, text)
     gated = cost_of(replace(hw, activations=replace(skip, compute="gate", lanes=None)), given, text)
     assert packed.cycles <= cost_of(hw, given, text).cycles <= gated.cycles
+
+
+def walked(nest: LoopNest, hw: HierarchyHardware, text: str) -> tuple[dict[int, int], int]:
+    """Rounds by the products of their busiest lane, one product after the other; and how many lanes."""
+    mapping = parse_mapping(text)
+    order = [
+        (node.name, isinstance(node, SpatialAxis), loop)
+        for node in hw.hierarchy.nodes
+        for loop in mapping.loops(node.name)
+    ]
+    last = max((i for i, (_, spatial, _) in enumerate(order) if spatial), default=-1)
+    axis = order[last][0] if last >= 0 else ""
+    last = max((i for i, (name, _, _) in enumerate(order) if name == axis), default=-1)
+    mask = nest.kernel.mask()
+    counts: dict[tuple[int, ...], dict[tuple[int, ...], int]] = {}
+    for place in product(*(range(loop.trips) for _, _, loop in order)):
+        at = dict.fromkeys("NGMCPQRS", 0)
+        for number, (_, _, loop) in zip(place, order, strict=True):
+            at[loop.dim] = at[loop.dim] * loop.trips + number
+        case = tuple(
+            number
+            for i, (number, (_, spatial, loop)) in enumerate(zip(place, order, strict=True))
+            if not spatial and (i <= last or loop.dim == "M")
+        )
+        lane = tuple(number for number, (_, spatial, _) in zip(place, order, strict=True) if spatial)
+        lanes = counts.setdefault(case, {})
+        lanes[lane] = lanes.get(lane, 0) + int(mask[at["M"], at["C"], at["R"], at["S"]])
+    rounds: dict[int, int] = {}
+    for lanes in counts.values():
+        rounds[max(lanes.values())] = rounds.get(max(lanes.values()), 0) + 1
+    return rounds, max(len(lanes) for lanes in counts.values())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "buffer: M2; X: M2 C2; mid: C2 Q2; Y: R3; rf: P2 S3",
+        "buffer: C2 P2 Q2; X: M4; mid: R3; Y: C2; rf: S3",
+        "dram: M4; buffer: P2; X: Q2 S3; mid: C4; rf: R3",
+        "dram: Q2; buffer: C2; X: M2; mid: P2; rf: M2 C2 R3 S3",
+        "dram: P2 Q2; buffer: M4; mid: C4; rf: R3 S3",
+    ],
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_rounds_product_by_product(seed: int, text: str, two_levels: HierarchyHardware) -> None:
+    nodes = (
+        level("dram", None, 1),
+        level("buffer", None, 1),
+        SpatialAxis("X", 8),
+        level("mid", None, 1),
+        SpatialAxis("Y", 4),
+        level("rf", None, 1),
+    )
+    mask = np.random.default_rng(seed).random((4, 4, 3, 3)) < 0.5
+    skip = ZeroHandling(True, "skip", "bitmap", lanes="waiting")
+    hw = hardware(two_levels, nodes, ZeroHandling(True, "skip"), skip)
+    given = sparse_work(conv(4, 4, 2), MaskKernel(mask), Fraction(1, 3))
+    rounds, lanes = walked(given.nest, hw, text)
+    layer = HierarchyLayer(given, Setting(hw, Rules(), "energy", 16, 16, 16))
+    found, found_lanes = hierarchy_rounds(layer.walk(parse_mapping(text)))
+    assert (dict(found), found_lanes) == (rounds, lanes)
+    steps = sum(times * expected_most(most, Fraction(1, 3), lanes) for most, times in rounds.items())
+    weights = replace(hw, activations=ZeroHandling(False, "none"))
+    assert cost_of(hw, given, text).cycles == min(ceil_fraction(steps), cost_of(weights, given, text).cycles)
+
+
+def test_filters_side_by_side_share_their_inputs(two_levels: HierarchyHardware) -> None:
+    # dense weights: lanes along M have the same zeros and do not wait for each other. A round is 4 outputs
+    # of 9 taps; C2 in time outside the axis, and M2 inside it with the same inputs again, make four
+    nodes = (level("dram", None, 1), level("buffer", None, 1), SpatialAxis("X", 4), level("rf", None, 1))
+    skip = ZeroHandling(False, "skip", lanes="waiting")
+    hw = hardware(two_levels, nodes, PLAIN, skip)
+    given = sparse_work(conv(4, 4, 2), density=Fraction(1, 3))
+    cost = cost_of(hw, given, "buffer: C2; X: C2 M2; rf: M2 P2 Q2 R3 S3")
+    assert cost.cycles == ceil_fraction(4 * expected_most(36, Fraction(1, 3), 2))
+    alone = cost_of(hw, given, "buffer: C4; X: M4; rf: P2 Q2 R3 S3")
+    assert alone.cycles == 4 * 36 // 3
