@@ -34,16 +34,22 @@ _DETAILED = 5
 def check_text(results: Sequence[CheckResult], markdown: bool = False, top: int = 10) -> str:
     """Return what a check found: a line per baseline, then the largest changes of those that moved.
 
-    Of many baselines only those are listed of which there is something to tell.
+    Of many baselines only those are listed of which there is something to tell. Unit costs come first:
+    they explain what moved on the same hardware.
     """
     some = [result for result in results if len(results) <= _LISTED or _eventful(result)]
     changed = [(r.path, r.comparison) for r in results if r.comparison is not None and _eventful(r)]
+    changed.sort(key=lambda each: bool(each[1].old.network))
+    units = {found.old.hardware: path for path, found in changed if not found.old.network and found.changes}
     tables: list[Table] = []
     notes = [result.error for result in results if result.comparison is None]
     for path, found in changed[:_DETAILED]:
         tables += _tables(str(path), found.failing, found, top)
         several = f"{path}: " if len(results) > 1 else ""
-        sentences = [*_sentences(found, found.failing, top), f"if this is meant: {_update(path, found)}"]
+        sentences = _sentences(found, found.failing, top)
+        if found.old.network and found.old.hardware in units:
+            sentences.append(f"unit costs of {found.old.hardware} moved as well: {units[found.old.hardware]}")
+        sentences.append(f"if this is meant: {_update(path, found)}")
         notes += [f"{several}{sentence}" for sentence in sentences]
     if len(changed) > _DETAILED:
         notes.append(f"{len(changed) - _DETAILED} more: check one alone to see what moved in it")

@@ -216,6 +216,18 @@ def test_tolerances(net: Path, capsys: Capture) -> None:
     assert gate(capsys)[0] == 1  # by default numbers may not fall either
 
 
+def test_unit_costs_come_first_and_explain_the_network(net: Path, capsys: Capture) -> None:
+    assert called("baseline", "create", "-w", "soc.yaml", "-o", "unit.json") == 0
+    edit(Path("soc.yaml"), "read: {value: 6 pJ", "read: {value: 7 pJ")
+    capsys.readouterr()
+    assert called("check", "base.json", "unit.json") == 1
+    text = capsys.readouterr().out
+    row = next(line.split() for line in text.splitlines() if line.startswith("unit costs  levels"))
+    assert row[2:] == ["levels.buffer.read", "-", "unit_energy", "6", "pJ", "7", "pJ", "+16.7", "%"]
+    assert text.index("levels.buffer.read") < text.index("conv2")
+    assert "base.json: unit costs of soc moved as well: unit.json" in flat(text)
+
+
 def test_a_tolerance_has_to_name_a_number_of_some_baseline(net: Path, capsys: Capture) -> None:
     """Unit costs have no columns by level: a rule for those is meant for the network beside them."""
     assert called("baseline", "create", "-w", "soc.yaml", "-o", "unit.json") == 0
@@ -354,8 +366,15 @@ def test_the_interface_in_python(net: Path) -> None:
 
 
 @pytest.mark.slow
-def test_checks_are_the_same_bytes_everywhere(net: Path, process: Process, tmp_path: Path) -> None:
+def test_baselines_and_checks_are_the_same_bytes_everywhere(
+    net: Path, process: Process, tmp_path: Path
+) -> None:
     edit(Path("soc.yaml"), "read: {value: 6 pJ", "read: {value: 7 pJ")
+    words = ("-m", "energysim", "baseline", "create", "net.py", "-s", "all", "-o")
+    for seed, name in (("0", "C"), ("17", "C.UTF-8")):
+        made = process(*words, f"{seed}.json", cwd=tmp_path, PYTHONHASHSEED=seed, LC_ALL=name)
+        assert made.returncode == 0, made.stderr
+    assert Path("0.json").read_bytes() == Path("17.json").read_bytes()
     arguments = ("-m", "energysim", "check", "base.json", "--format", "json")
     told = {
         process(*arguments, cwd=tmp_path, PYTHONHASHSEED=seed, LC_ALL=name).stdout
