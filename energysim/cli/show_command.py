@@ -46,7 +46,7 @@ def hardware(name: str, sources: bool) -> None:
 @click.option("--input", "shape", metavar="CxHxW", help="Shape of one sample.")
 @click.option("--classes", type=int, help="Number of classes.")
 def model(name: str, shape: str | None, classes: int | None) -> None:
-    """Show the nodes of the model NAME (of the zoo, or a file): operator, shapes, parameters, multiply-adds."""
+    """Show the nodes of a model, NAME of the zoo or a file: operator, shapes, parameters, multiply-adds."""
     from tabulate import tabulate
 
     from energysim.errors import UnknownOperatorError
