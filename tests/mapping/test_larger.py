@@ -31,6 +31,7 @@ from energysim.mapping import (
     search_larger,
     taken_by,
 )
+from energysim.mapping.band_space import BandSpace
 from energysim.mapping.live import live
 from energysim.windows import Axis
 from energysim.workload import LoopNest, MacWorkload
@@ -415,6 +416,26 @@ def test_no_mapping_that_fits_is_better(batch: int) -> None:
             assert best.moved is not None
             value = goal.exact(moved_by(nest, mapped(mapping), rules))
             assert goal.exact(best.moved) <= value, (seed, mapping)
+
+
+@pytest.mark.parametrize("capacity", [40, 80, 160])
+def test_every_band_in_steps_that_fits_is_looked_at(capacity: int) -> None:
+    """Or one that moves no more of anything; of any number of images at a time."""
+    nest = conv(2, 3, Axis(3, 5, 3, 2, 1, 1), Axis(4, 4, 3, 1, 1, 1), batch=3)
+    room, kernels = replace(WORDS, capacity=capacity), nest.filters * nest.channels
+    looked_at = [
+        (read / kernels, inputs)
+        for points in BandSpace(nest, LARGER, room, 0).points()
+        if points.family >= 4
+        for read, inputs in zip(points.read.tolist(), points.inputs.tolist(), strict=True)
+    ]
+    images = set()
+    for mapping in every_step(nest, LARGER):
+        if room.holds(taken_by(nest, mapped(mapping), LARGER, room)):
+            moved = moved_by(nest, mapped(mapping), LARGER)
+            assert any(w <= moved.weight_passes and i <= moved.input_elements for w, i in looked_at)
+            images.add(mapping.images)
+    assert images == {1, 2, 3}
 
 
 def test_a_larger_space_is_asked_for() -> None:
