@@ -48,12 +48,8 @@ def _section(words: str, command: click.Command) -> Iterator[str]:
     yield from map(plain, re.split(r"\n\s*\n", inspect.cleandoc(command.help or "")))
     usage = " ".join(command.collect_usage_pieces(context))
     yield f"```text\n{words} {usage}\n```"
-    options = (p for p in command.get_params(context) if isinstance(p, click.Option))
-    rows = [
-        record
-        for option in options
-        if "--help" not in option.opts and (record := option.get_help_record(context))
-    ]
+    options = (p for p in command.params if isinstance(p, click.Option))  # click adds --help by itself
+    rows = [record for option in options if (record := option.get_help_record(context))]
     if rows:
         lines = [f"| `{written}` | {plain(text)} |" for written, text in rows]
         yield "\n".join(["| option | meaning |", "| --- | --- |", *lines])
