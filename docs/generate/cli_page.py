@@ -43,12 +43,13 @@ def page() -> str:
 
 
 def _section(words: str, command: click.Command) -> Iterator[str]:
-    context = click.Context(command, info_name=words)
+    # Below the program's own context: a command remembers the names of its help option from the first one.
+    context = click.Context(command, info_name=words, parent=click.Context(cli, **cli.context_settings))
     yield f"{'###' if words.count(' ') > 1 else '##'} {words}"
     yield from map(plain, re.split(r"\n\s*\n", inspect.cleandoc(command.help or "")))
     usage = " ".join(command.collect_usage_pieces(context))
     yield f"```text\n{words} {usage}\n```"
-    options = (p for p in command.params if isinstance(p, click.Option))  # click adds --help by itself
+    options = (p for p in command.params if isinstance(p, click.Option))
     rows = [record for option in options if (record := option.get_help_record(context))]
     if rows:
         lines = [f"| `{written}` | {plain(text)} |" for written, text in rows]
