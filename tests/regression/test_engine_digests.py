@@ -86,8 +86,11 @@ def test_empty_fields_do_not_count() -> None:
 def test_a_changed_line_moves_the_digest_of_its_part(
     tmp_path: Path, file: str, old: str, new: str, part: str
 ) -> None:
-    copy = tmp_path / "energysim"
-    shutil.copytree(Path(HOME) / "energysim", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    copy, top = tmp_path / "energysim", Path(HOME) / "energysim"
+    files = top.glob("*.py") if part == "walker" else (top / part).glob("*.py")
+    for path in files:
+        (copy / path.relative_to(top)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy / path.relative_to(top))
     assert of(copy, part) == engine_digests()[part]  # wherever the package lies
     text = (copy / file).read_text("utf-8")
     (copy / file).write_text(f"# A comment.\n{text}", "utf-8")
