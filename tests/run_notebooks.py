@@ -7,6 +7,7 @@ ends it with code 1. With --keep what was shown is written beside, to look at.
 from __future__ import annotations
 
 import os
+import resource
 import sys
 import time
 from pathlib import Path
@@ -33,15 +34,22 @@ def run(path: Path, keep: bool) -> str | None:
     return "".join(out["text"] for out in said) or None
 
 
+def cpu_seconds() -> float:
+    """Processor time of all processes that this one has waited for [s]: kernels and what they started."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def main(arguments: list[str]) -> int:
     """Run all; print the seconds of each."""
     keep, failed = "--keep" in arguments, False
     # As in an activated environment: the commands that notebooks call are this one's.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     for name in (text for text in arguments if text != "--keep"):
-        start = time.perf_counter()
+        start, used = time.perf_counter(), cpu_seconds()
         problem = run(Path(name), keep)
-        print(f"{Path(name).name}: {time.perf_counter() - start:.1f} s {problem or ''}", flush=True)
+        took, used = time.perf_counter() - start, cpu_seconds() - used
+        print(f"{Path(name).name}: {took:.1f} s, {used:.1f} s of CPU {problem or ''}", flush=True)
         failed |= problem is not None
     return int(failed)
 
