@@ -13,10 +13,11 @@ import time
 from pathlib import Path
 
 import nbformat
-from jupyter_client import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from traitlets.config import Config
 
+LOCAL = Config(ConnectionFileMixin={"transport": "ipc"})  # no sockets of a network
 SECONDS = 300  # for one cell, on however busy a machine
 
 
@@ -24,8 +25,7 @@ def run(path: Path, keep: bool) -> str | None:
     """Return what went wrong in a notebook, if anything did."""
     notebook = nbformat.read(path, as_version=4)
     try:
-        kernel = AsyncKernelManager(kernel_name="python3", transport="ipc")
-        NotebookClient(notebook, timeout=SECONDS, km=kernel).execute()
+        NotebookClient(notebook, timeout=SECONDS, kernel_name="python3", config=LOCAL).execute()
     except (CellExecutionError, TimeoutError) as error:
         return str(error)
     if keep:
