@@ -71,7 +71,9 @@ network_options = _stack(
     ),
     click.option("--format-weights", metavar="FORMAT", help="How sparse weights are stored."),
     click.option("--format-activations", metavar="FORMAT", help="How activations are stored in DRAM."),
-    click.option("--rules", help="Counting rules: timeloop, larger, or RULE=VALUE pairs (energysim list rules)."),
+    click.option(
+        "--rules", help="Counting rules: timeloop, larger, or RULE=VALUE pairs (energysim list rules)."
+    ),
     click.option(
         "--fuse",
         "fusion",
