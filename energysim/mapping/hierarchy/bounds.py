@@ -30,8 +30,8 @@ from energysim.mapping.hierarchy.transfer_bounds import TransferBounds, product_
 __all__ = ["Bounds", "Loops"]
 
 _ROWS = 1 << 16
-#: Bounds of loops that take as long as working out the effect of one.
-_LIGHT = 16
+#: Bounds that take as long as working out one partial mapping.
+_LIGHT = 32
 
 
 @dataclass(frozen=True)
@@ -200,8 +200,9 @@ class Bounds:
         left = self.transfers.left(states)
         rarer = {tensor: product_over(left, FREE[tensor])[:, None] for tensor in TENSORS}
         least = np.full((n, resources), np.inf)
+        self._spend(n, len(states.transfers))
         for costs in self.transfers.shared(states, place):
-            self._spend(n, len(costs))
+            self._spend(n // _LIGHT, len(costs))
             for freed in TENSORS:
                 cost = np.zeros((n, resources))
                 for t, each, constant in costs:
