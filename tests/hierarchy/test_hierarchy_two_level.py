@@ -14,6 +14,7 @@ from energysim.cost.hierarchy import HierarchyModel, evaluate_mapping
 from energysim.cost.two_level import evaluate_tiling
 from energysim.hardware import load_hardware
 from energysim.hardware.hierarchy import TENSORS, HierarchyHardware
+from energysim.kernels import PeriodicKernel
 from energysim.mapping import PRESETS, Rules, Tiling
 from energysim.mapping.hierarchy.mapping import Loop, Mapping
 from energysim.workload import LoopNest, MacWorkload
@@ -130,3 +131,18 @@ def test_a_smaller_buffer_is_refused(two_levels: HierarchyHardware) -> None:
         MappingError, match=r"'buffer' \(weights 72 KiB, inputs .*\) need 905728 B and have 108"
     ):
         cost_of(LAYERS["vgg16_conv3_2"], Tiling((1, 64, 64, 56, 56), "CPQMN"), two_levels)
+
+
+def test_weights_of_four_taps_in_nine(two_levels: HierarchyHardware) -> None:
+    # Sparseloop's case: four weights in nine; of these patterns no index is stored, but nine masks once.
+    slots = tuple(tuple(sorted((start + step) % 9 for step in range(4))) for start in range(9))
+    for name, tiling, dense, sparse in (
+        ("vgg16_conv5_3", Tiling((1, 128, 1, 14, 14), "PQCMN"), 2_359_296, 1_048_576),
+        ("vgg16_conv3_2", Tiling((1, 64, 1, 7, 56), "CPMNQ"), 4_718_592, 2_097_152),
+    ):
+        nest = LAYERS[name]
+        assert elements(cost_of(nest, tiling, two_levels), "dram", "weights", "read") == dense
+        kernel = PeriodicKernel(nest.kernel.shape, slots)
+        cost = cost_of(replace(nest, kernel=kernel), tiling, two_levels)
+        (row,) = (a for a in cost.accesses if (a.level, a.tensor) == ("dram", "weights"))
+        assert (row.elements, row.bits) == (sparse, 16 * sparse + 81)
