@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -53,8 +54,13 @@ class Change:
 
     @property
     def percent(self) -> float | None:
-        """The change relative to the old number [%]; None where that is 0."""
-        return 100 * (self.new - self.old) / abs(self.old) if self.old else None
+        """The change relative to the old number [%]; None where that is 0; no more than a float can say."""
+        if not self.old:
+            return None
+        try:
+            return 100 * (self.new - self.old) / abs(self.old)
+        except OverflowError:
+            return sys.float_info.max if self.new > self.old else -sys.float_info.max
 
 
 @dataclass(frozen=True)

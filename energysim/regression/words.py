@@ -15,6 +15,7 @@ from energysim.units import engineering
 __all__ = ["causes", "change_text", "grouped", "percent_text", "value_text", "verdict", "whole_verdict"]
 
 _MOST_INPUTS = 12  # inputs that changed, told one by one
+_WRITTEN_OUT = 1e15  # percentages below are written without an exponent
 
 
 def value_text(column: str, value: int) -> str:
@@ -30,7 +31,8 @@ def percent_text(change: Change) -> str:
         return "new"
     if not change.new:
         return "gone"
-    return f"{Decimal(f'{change.percent:.3g}'):+f} %"
+    digits = f"{change.percent:+.3g}"
+    return f"{Decimal(digits):+f} %" if abs(change.percent) < _WRITTEN_OUT else f"{digits} %"
 
 
 def change_text(change: Change) -> str:
@@ -126,7 +128,7 @@ def causes(found: Comparison) -> Iterator[str]:
     elif found.old.engine:
         yield (
             "inputs and source of the engine are those of the baseline: a plug-in, another version of a "
-            "dependency, or a function replaced while running moved the numbers"
+            "dependency, or a function replaced while running moved the numbers, or the file was edited"
         )
     else:
         yield "the inputs are those of the baseline: the engine moved the numbers"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -136,6 +137,14 @@ def test_numbers_in_words() -> None:
     assert percent_text(tiny) == "+0.0000001 %"
     gone = compare(baseline(a={"macs": 1}), baseline(a={})).moved[0]
     assert percent_text(gone) == "gone"
+
+
+@pytest.mark.parametrize(("now", "told"), [(-(10**400), "-1.8e+308 %"), (10**20, "+1e+22 %")])
+def test_changes_beyond_measure(now: int, told: str) -> None:
+    """Of a file that somebody edited; a float holds no more than 1.8e308."""
+    change = compare(baseline(a={"macs": 1}), baseline(a={"macs": now})).moved[0]
+    assert percent_text(change) == told
+    assert math.isfinite(float(change.percent or math.nan))
 
 
 def results(*passing: bool) -> list[CheckResult]:

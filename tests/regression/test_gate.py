@@ -335,6 +335,19 @@ def test_one_bad_file_does_not_hide_the_others(net: Path, capsys: Capture) -> No
     assert "bad.json: not a baseline" in told.err
 
 
+def test_programs_are_told_of_bad_files_too(net: Path, capsys: Capture) -> None:
+    """Of an older run nothing may be left that says that all is well."""
+    Path("bad.json").write_text("{")
+    assert called("check", "base.json", "--format", "junit", "-o", "results.xml") == 0
+    assert called("check", "bad.json", "--format", "junit", "-o", "results.xml") == 2
+    assert 'failures="0" errors="1"' in Path("results.xml").read_text()
+    capsys.readouterr()
+    assert called("check", "bad.json", "--format", "github") == 2
+    assert capsys.readouterr().out.startswith("::error file=bad.json,")
+    assert called("check", "bad.json", "--format", "json") == 2
+    assert json.loads(capsys.readouterr().out)["passed"] is False
+
+
 def test_from_any_folder(net: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "deep" / "er").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "deep" / "er")
