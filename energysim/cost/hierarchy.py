@@ -116,7 +116,7 @@ class HierarchyModel:
             return best_cost(layer, self._seconds)
         from energysim.cost.hierarchy_phases import in_phases
 
-        return in_phases(layer, lambda part: best_cost(part, self._seconds))
+        return in_phases(layer, lambda part, parts: best_cost(part, self._seconds, parts))
 
 
 def evaluate_mapping(work: MacWorkload, setting: Setting, mapping: Mapping) -> LayerCost:

@@ -23,7 +23,7 @@ from energysim.mapping.hierarchy.phases import Phase, phases
 __all__ = ["in_phases"]
 
 
-def in_phases(layer: HierarchyLayer, best: Callable[[HierarchyLayer], LayerCost]) -> LayerCost:
+def in_phases(layer: HierarchyLayer, best: Callable[[HierarchyLayer, int], LayerCost]) -> LayerCost:
     """Return the cost of a transposed convolution.
 
     Parameters
@@ -31,7 +31,7 @@ def in_phases(layer: HierarchyLayer, best: Callable[[HierarchyLayer], LayerCost]
     layer : HierarchyLayer
         Of the whole layer.
     best : callable
-        From a phase to its cost under the mapping of the least objective.
+        From a phase, and how many there are, to its cost under the mapping of the least objective.
 
     Raises
     ------
@@ -49,11 +49,11 @@ def in_phases(layer: HierarchyLayer, best: Callable[[HierarchyLayer], LayerCost]
         )
     parts = phases(layer.work.nest)
     shares = _shares(layer, parts)
-    costs = []
+    costs, count = [], sum(share is not None for share in shares)
     for part, share in zip(parts, shares, strict=True):
         if share is not None:
             try:
-                costs.append((part, best(share)))
+                costs.append((part, best(share, count)))
             except CapacityError as error:
                 raise CapacityError(f"phase {part} of a transposed convolution: {error}") from error
     found = _sum(layer, costs, _unmet(layer, shares))

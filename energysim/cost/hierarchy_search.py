@@ -49,7 +49,7 @@ _NEAR = 1e-9
 _ONE_BY_ONE, _SLACK, _COUNTED = 2000, 1.02, 50
 
 
-def best_cost(layer: HierarchyLayer, seconds: float | None = None) -> LayerCost:
+def best_cost(layer: HierarchyLayer, seconds: float | None = None, parts: int = 1) -> LayerCost:
     """Return the cost of the best mapping of a layer, proven.
 
     Parameters
@@ -58,6 +58,8 @@ def best_cost(layer: HierarchyLayer, seconds: float | None = None) -> LayerCost:
     seconds : float, optional
         Time after which the best mapping known is taken, with how much a better one could save. By
         default that is done after so much work, which is the same on any machine.
+    parts : int
+        Searches that share the time, or the work, of a layer.
 
     Raises
     ------
@@ -66,9 +68,9 @@ def best_cost(layer: HierarchyLayer, seconds: float | None = None) -> LayerCost:
     CapacityError
         If nothing fits; says the smallest capacity that would do.
     """
-    deadline = None if seconds is None else time.monotonic() + seconds
+    deadline = None if seconds is None else time.monotonic() + seconds / parts
 
-    work = Work(_WORK if seconds is None else None)
+    work = Work(_WORK // parts if seconds is None else None)
 
     def by_price(layer: HierarchyLayer) -> LayerCost:
         return _Search(layer, deadline, work).best()
