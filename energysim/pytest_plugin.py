@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,11 +19,17 @@ __all__ = [
     "energy_baseline",
     "pytest_addoption",
     "pytest_configure",
+    "pytest_sessionfinish",
     "pytest_terminal_summary",
+    "pytest_testnodedown",
 ]
 
 #: Baselines written in this run, with the test that wrote each.
 _WRITTEN = pytest.StashKey[dict[Path, str]]()
+#: What is wrong with them, found when the workers of pytest-xdist told what they wrote.
+_TWICE = pytest.StashKey[list[str]]()
+#: What a worker tells: texts by text.
+_OUTPUT = "energysim_written"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,7 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse to write baselines where CI is set: there they are to be compared with."""
-    config.stash[_WRITTEN] = {}
+    config.stash[_WRITTEN], config.stash[_TWICE] = {}, []
     if _update(config) and not config.getoption("--energy-update-force") and _in_ci():
         raise pytest.UsageError(
             "--energy-update is refused where CI is set: a gate that writes its own baselines holds nothing; "
@@ -75,10 +81,34 @@ def energy_baseline(request: pytest.FixtureRequest) -> EnergyBaseline:
     )
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Take over what a worker of pytest-xdist has written; none knows of the tests of the others."""
+    written, twice = node.config.stash[_WRITTEN], node.config.stash[_TWICE]
+    for name, test in getattr(node, "workeroutput", {}).get(_OUTPUT, {}).items():
+        before = written.setdefault(Path(name), test)
+        if before != test:
+            tests = " and by ".join(sorted((before, test)))
+            twice.append(f"{name}: written by {tests}: give check another name=")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the controller of pytest-xdist what was written; fail if two tests wrote one file."""
+    config = session.config
+    told = getattr(config, "workeroutput", None)
+    if told is not None:
+        told[_OUTPUT] = {str(path): test for path, test in config.stash.get(_WRITTEN, {}).items()}
+    elif config.stash.get(_TWICE, []):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say which baselines were written."""
     written = config.stash.get(_WRITTEN, {})
     if written:
         terminalreporter.section("energy baselines")
-        for path in written:
+        for path in sorted(written):
             terminalreporter.write_line(f"wrote {path}")
+        for problem in sorted(config.stash.get(_TWICE, [])):
+            terminalreporter.write_line(f"ERROR {problem}", red=True)

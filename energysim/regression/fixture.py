@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -130,7 +131,8 @@ class EnergyBaseline:
             self._write(path, replace(new, engine=engine_digests()))
             return ""
         if not path.exists():
-            return f"{path}: no such baseline; create it: pytest {self._identity} --energy-update"
+            command = f"pytest {shlex.quote(self._identity)} --energy-update"
+            return f"{path}: no such baseline; create it: {command}"
         old = read_baseline(path)
         if old.network != new.network:
             return (

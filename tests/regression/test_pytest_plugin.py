@@ -6,9 +6,13 @@ import configparser
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from support import HOME, Process
+
+from energysim import pytest_plugin
 
 from .small import called, edit
 
@@ -85,7 +89,7 @@ def test_missing_then_written_then_compared(project: pytest.Pytester) -> None:
     written = run(project, "--energy-update")
     written.assert_outcomes(passed=3)
     written.stdout.fnmatch_lines(
-        ["*energy baselines*", "wrote baselines/test_graph.json", "wrote*", "wrote*"]
+        ["*energy baselines*", "wrote*", "wrote*", "wrote baselines/test_graph.json"]
     )
     files = sorted(p.name for p in (project.path / "baselines").iterdir())
     assert files == ["file.json", "report.json", "test_graph.json"]
@@ -204,6 +208,56 @@ def test_tolerances(project: pytest.Pytester) -> None:
     run(project, "--energy-update").assert_outcomes(passed=3)
     edit(project.path / "test_energy.py", "def net(filters=4)", "def net(filters=5)")
     run(project).assert_outcomes(passed=2, failed=1)
+
+
+TWICE = """
+from test_energy import net
+
+def test_graph(energy_baseline):
+    energy_baseline.check(net(5), hardware="teaching")
+"""
+
+
+@pytest.mark.slow
+def test_workers_tell_what_they_wrote(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two workers of pytest-xdist, each with a test of the same name: neither knows of the other."""
+    monkeypatch.setenv("PYTHONPATH", HOME)
+    project.makepyfile(test_other=TWICE)
+    options = ("-n", "2", "--dist", "loadfile", "--energy-update", "-k", "test_graph")
+    result = project.runpytest_subprocess("-p", "energysim.pytest_plugin", *options)
+    result.assert_outcomes(passed=2)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        [
+            "wrote baselines?test_graph.json",
+            "ERROR baselines?test_graph.json: written by test_energy.py::test_graph and by "
+            "test_other.py::test_graph: give check another name=",
+        ]
+    )
+
+
+def test_what_workers_wrote_is_put_together() -> None:
+    def config(**more: Any) -> Any:
+        made = SimpleNamespace(stash=pytest.Stash(), getoption=lambda name: False, **more)
+        pytest_plugin.pytest_configure(made)
+        return made
+
+    def session(of: Any) -> Any:
+        return SimpleNamespace(config=of, exitstatus=0)
+
+    controller = config()
+    for test in ("b.py::test", "a.py::test", "a.py::test"):
+        worker = config(workeroutput={})
+        worker.stash[pytest_plugin._WRITTEN][Path("baselines/test.json")] = test
+        pytest_plugin.pytest_sessionfinish(session(worker))
+        node: Any = SimpleNamespace(config=controller, workeroutput=worker.workeroutput)
+        pytest_plugin.pytest_testnodedown(node, None)
+        ended = session(controller)
+        pytest_plugin.pytest_sessionfinish(ended)
+        assert ended.exitstatus == (0 if test == "b.py::test" else 1)
+    pytest_plugin.pytest_testnodedown(SimpleNamespace(config=controller), "crashed")  # tells nothing
+    told = "baselines/test.json: written by a.py::test and by b.py::test: give check another name="
+    assert set(controller.stash[pytest_plugin._TWICE]) == {told}
 
 
 def test_a_folder_that_cannot_be_made(project: pytest.Pytester) -> None:
