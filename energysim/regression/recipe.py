@@ -98,7 +98,9 @@ class Recipe:
                     f"{scheme}: a baseline holds no absolute path: give the file relative to the folder "
                     "that energysim runs in"
                 )
-        return self._with_files({name: _relative(path, folder) for name, path in self.files.items()})
+        return self._with_files(
+            {name: _named(name, _relative(path, folder)) for name, path in self.files.items()}
+        )
 
     def found_from(self, folder: Path, baseline: str) -> Recipe:
         """Return the recipe with its files as they are reached from here.
@@ -108,17 +110,22 @@ class Recipe:
         UsageError
             If one is not there; says how the baseline is made with another.
         """
-        found = {}
-        for name, stored in self.files.items():
-            path = Path(os.path.normpath(folder / stored))
+        here = self.seen_from(folder)
+        for name, text in here.files.items():
+            path = Path(text)
             if not path.exists():
-                command = self._with_files({name: "FILE"}).command(baseline)
+                command = here._with_files({name: "FILE"}).command(baseline)
                 raise UsageError(
                     f"{baseline}: its {_WORDS[name]} file {path} is not there{_beside(path)}; "
                     f"if it was moved, make the baseline anew: {command} --force"
                 )
-            found[name] = str(path)
-        return self._with_files(found)
+        return here
+
+    def seen_from(self, folder: Path) -> Recipe:
+        """Return the recipe of a baseline in a folder with its files as they are named from here."""
+        return self._with_files(
+            {name: _named(name, os.path.normpath(folder / stored)) for name, stored in self.files.items()}
+        )
 
     def _with_files(self, files: Mapping[str, Any]) -> Recipe:
         return replace(self, **files)
@@ -180,6 +187,11 @@ def _is_file(option: str, value: str | None) -> bool:
     suffixes = {"model": (".onnx", ".py"), "hardware": (".yaml", ".yml"), "activations": (".json",)}[option]
     named = value.lower() if option == "hardware" else value
     return named.endswith(suffixes) or "/" in value or "\\" in value
+
+
+def _named(option: str, path: str) -> str:
+    """A path that is taken for one: ``./soc``, where ``soc`` alone is a name."""
+    return path if _is_file(option, path) else f"./{path}"
 
 
 def _relative(path: str, folder: Path) -> str:

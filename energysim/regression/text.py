@@ -117,7 +117,7 @@ def shown(baseline: Baseline, name: str, markdown: bool = False) -> str:
         for key, value in values.items()
     ]
     if baseline.recipe is not None:
-        heading.append(("made by", baseline.recipe.command(name)))
+        heading.append(("made by", baseline.recipe.seen_from(Path(name).parent).command(name)))
     heading.append(("made with", f"energysim {baseline.made_with}"))
     if UNIT_COSTS in baseline.table:
         constants = baseline.inputs.get("constants", {})

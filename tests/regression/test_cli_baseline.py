@@ -90,14 +90,35 @@ def test_create_keeps_every_option(here: Path) -> None:
 
 def test_the_command_shown_makes_the_same_file(here: Path, capsys: Capture) -> None:
     created("-s", "psconv:PSD4_P8", "-s", "conv*=psconv:PSD1_P16;", "--batch", "3", "--input", "2x6x8")
+    Path("deep").mkdir()
+    assert called("baseline", "create", "net.py", "-w", "soc.yaml", "-o", "deep/base.json") == 0
+    for name in ("base.json", "deep/base.json"):
+        capsys.readouterr()
+        assert called("baseline", "show", name) == 0
+        told = flat(capsys.readouterr().out)
+        command = told.partition("made by ")[2].partition(" made with")[0]
+        before = Path(name).read_text()
+        Path(name).unlink()
+        assert called(*shlex.split(command)[1:]) == 0
+        assert Path(name).read_text() == before
+    Path("net.py").rename("other.py")
     capsys.readouterr()
-    assert called("baseline", "show", "base.json") == 0
-    told = flat(capsys.readouterr().out)
-    command = told.partition("made by ")[2].partition(" made with")[0]
-    before = Path("base.json").read_text()
-    Path("base.json").unlink()
+    assert called("check", "deep/base.json") == 2
+    told = flat(capsys.readouterr().err)
+    assert told.startswith("energysim: deep/base.json: its model file net.py is not there; ")
+    command = told.partition("anew: ")[2].replace("FILE", "other.py")
     assert called(*shlex.split(command)[1:]) == 0
-    assert Path("base.json").read_text() == before
+    assert called("check", "deep/base.json") == 0
+
+
+def test_a_file_is_not_taken_for_a_name(here: Path, capsys: Capture) -> None:
+    """A specification of one's own beside the baseline, in a file without suffix, named as a shipped one."""
+    Path("soc.yaml").rename("edge45")
+    assert called("baseline", "create", "net.py", "-w", "./edge45", "-o", "base.json") == 0
+    assert read_baseline(Path("base.json")).hardware == "soc"
+    assert called("check", "base.json") == 0
+    edit(Path("edge45"), "read: {value: 6 pJ", "read: {value: 7 pJ")
+    assert called("check", "base.json") == 1
 
 
 def test_all_stands_for_what_it_stands_for_today(here: Path) -> None:
