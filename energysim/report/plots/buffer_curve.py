@@ -67,11 +67,13 @@ def plot_curve(points: Iterable[CurvePoint], title: str) -> Figure:
     Raises
     ------
     UsageError
-        If there is no point, or none that fits.
+        If there is no point, none that fits, or no traffic in any.
     """
     given = list(points)
     known = [getattr(one, column) for one in given for column in _LINES]
     values = [value for value in known if value]
+    if not values and known and None not in known:
+        raise UsageError("there is no curve: no layer has multiply-adds")
     if not values:
         raise UsageError("the curve has no size of the buffer that a mapping of every layer fits")
     schemes = list(dict.fromkeys(one.scheme for one in given))

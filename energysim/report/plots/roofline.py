@@ -121,6 +121,8 @@ def plot_roofline(report: Report, hardware: Hardware | str | Path | None = None)
         log_axis(axes.xaxis)
         log_axis(axes.yaxis, (1.0, 2.0, 3.0, 5.0))
         plain_axes(axes, "both")
+        if not any(series):
+            axes.text(0.5, 0.5, "no layer has multiply-adds", transform=axes.transAxes, ha="center")
         head(figure, f"Roofline: {title_of(report)}", list(handles.values()), list(handles))
         return settled(figure)
 

@@ -57,6 +57,11 @@ def test_a_bound_that_is_missing_has_no_line_to_draw() -> None:
     assert [line.get_label() for line in drawn] == ["dram_bits dense"]
 
 
+def test_a_network_without_multiply_adds_says_so() -> None:
+    with pytest.raises(UsageError, match="there is no curve: no layer has multiply-adds"):
+        plot_curve([BufferPoint("dense", 8192, 0, 0, 0)], "x")
+
+
 @pytest.mark.parametrize("points", [[], POINTS[:1]])
 def test_nothing_to_draw(points: list[BufferPoint]) -> None:
     with pytest.raises(UsageError, match="no size of the buffer that a mapping of every layer fits"):

@@ -13,11 +13,13 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from energysim.errors import UsageError
+from energysim.graph import GraphBuilder
 from energysim.hardware import load_hardware
 from energysim.report import Report
 from energysim.report.colours import LEVEL_COLOURS
 from energysim.report.plots.roofline import points_of
 from energysim.resources import data_folder
+from energysim.walker import estimate
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +57,13 @@ def test_roofs_are_those_of_the_hardware(figure: Figure) -> None:
     assert memory.get_xdata()[1] == compute.get_xdata()[0] == 8
     assert to_hex(memory.get_color()).upper() == LEVEL_COLOURS["dram"]
     assert to_hex(compute.get_color()).upper() == LEVEL_COLOURS["mac"]
+
+
+def test_a_network_without_multiply_adds_says_so(figure: Figure) -> None:
+    b = GraphBuilder("no_macs", (3, 8, 8))
+    (axes,) = estimate(b.build(b.relu(b.input))).plot_roofline().axes
+    assert [text.get_text() for text in axes.texts] == ["no layer has multiply-adds"]
+    assert not figure.axes[0].texts
 
 
 @pytest.mark.parametrize("name", ["pair", "triple"])
