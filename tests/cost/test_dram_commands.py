@@ -206,7 +206,7 @@ def everything(capacity: int) -> list[LayerCost]:
 
 
 @pytest.mark.parametrize("objective", ["energy", "dram", "delay", "edp"])
-@pytest.mark.parametrize("capacity", [200, 400])
+@pytest.mark.parametrize("capacity", [200, pytest.param(400, marks=pytest.mark.slow)])
 def test_no_mapping_is_better_than_the_gap_says(objective: str, capacity: int) -> None:
     """All mappings of a small layer, one after the other."""
     (best,) = TwoLevel().evaluate((SMALL,), setting(board(capacity=capacity), objective=objective))

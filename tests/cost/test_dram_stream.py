@@ -54,7 +54,7 @@ def axes(draw: st.DrawFn) -> Axis:
     return Axis(outputs, inputs, window, stride, dilation, before, transposed)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_commands_are_those_of_a_replay(data: st.DataObject) -> None:
     """Every bit of every element is sent to a row decoder, in the order of the loops."""

@@ -127,7 +127,7 @@ def test_expected_size_grows_with_density(text, shape, bits, ends):
 
 
 @any_format
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_damaged_bytes_raise_only_our_own_error(fmt, data):
     array, mask, bits = data.draw(tensors_for(fmt))

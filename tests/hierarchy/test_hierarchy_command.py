@@ -95,6 +95,7 @@ def test_no_time_for_a_search(report: Report, capsys: Capture) -> None:
         assert best.optimal
 
 
+@pytest.mark.slow
 def test_the_network_under_all_objectives() -> None:
     values = {o: estimate("digits_cnn", hardware="eyeriss168", objective=o).totals() for o in
               ("energy", "dram", "delay", "edp")}  # fmt: skip

@@ -127,7 +127,7 @@ def test_pieces_of_rows_cost_more(board: HierarchyHardware, two_levels: Hierarch
     assert rows.energy_aj < columns.energy_aj
 
 
-@pytest.mark.parametrize("words", [24, 60])
+@pytest.mark.parametrize("words", [24, pytest.param(60, marks=pytest.mark.slow)])
 def test_no_mapping_is_better_than_the_gap_says(
     words: int, board: HierarchyHardware, two_levels: HierarchyHardware
 ) -> None:
