@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from fractions import Fraction
+from functools import lru_cache
 from typing import Protocol
+
+import numpy as np
 
 from energysim.cost.base import Setting
 from energysim.cost.beside import beside_bits
 from energysim.cost.storage import StoredOperand, StoredWeights, formatted_bits
+from energysim.kernels import IntArray
 from energysim.mapping import traffic_bound_bits
 from energysim.units import ceil_fraction
-from energysim.workload import MacWorkload
+from energysim.windows import window_pairs
+from energysim.workload import Axis, LoopNest, MacWorkload
 
-__all__ = ["StoredLayer", "compulsory_and_bound"]
+__all__ = ["StoredLayer", "compulsory_and_bound", "met_inputs"]
 
 
 class StoredLayer(Protocol):
@@ -37,7 +43,9 @@ class StoredLayer(Protocol):
     def outputs(self) -> StoredOperand: ...
 
 
-def compulsory_and_bound(layer: StoredLayer, capacity_bits: int | None) -> tuple[int, int]:
+def compulsory_and_bound(
+    layer: StoredLayer, capacity_bits: int | None, skipped: Collection[str] = ()
+) -> tuple[int, int]:
     """Return the DRAM bits of a layer if every tensor moved once, and the bits no mapping goes below.
 
     Parameters
@@ -45,6 +53,9 @@ def compulsory_and_bound(layer: StoredLayer, capacity_bits: int | None) -> tuple
     layer : StoredLayer
     capacity_bits : int or None
         All the memory on the chip [bit]; None if it has no limit.
+    skipped : collection of str
+        Tensors, ``weights`` or ``inputs``, of which no more has to move than what a weight that exists
+        is multiplied with: multipliers that skip may read them from DRAM themselves.
 
     Returns
     -------
@@ -54,9 +65,12 @@ def compulsory_and_bound(layer: StoredLayer, capacity_bits: int | None) -> tuple
     nest, second = layer.work.nest, layer.second
     weights = layer.weights
     right = weights.fetched[1] + weights.table_bits if second is None else second.bits * nest.kernel.nonzeros
+    if "weights" in skipped and second is None:
+        right -= weights.fetched[1] * (1 - Fraction(nest.kernel.nonzeros, max(1, weights.elements)))
+    inputs = met_inputs(nest) if "inputs" in skipped else nest.touched_inputs
     compulsory = (
         Fraction(right),
-        nest.touched_inputs * layer.inputs.bits,
+        inputs * layer.inputs.bits,
         layer.work.outputs.elements * layer.outputs.bits,
     )
     beside = beside_bits(layer.work, layer.setting)
@@ -72,6 +86,28 @@ def compulsory_and_bound(layer: StoredLayer, capacity_bits: int | None) -> tuple
         layer.setting.accumulator_bits,
     )
     return once, max(once, least + beside)
+
+
+@lru_cache(maxsize=256)
+def met_inputs(nest: LoopNest) -> int:
+    """Return how many input elements some weight that exists is multiplied with."""
+    if nest.kernel.is_dense or nest.rows.transposed:
+        return nest.touched_inputs
+    mask = nest.kernel.mask()
+    taps = mask.reshape(nest.groups, nest.filters, *mask.shape[1:]).any(axis=1)
+    patterns, channels = np.unique(taps.reshape(-1, *mask.shape[2:]), axis=0, return_counts=True)
+    down, across = _met(nest.rows), _met(nest.cols)
+    met = [int(np.count_nonzero(down.T @ pattern.astype(np.int64) @ across)) for pattern in patterns]
+    return nest.batch * sum(int(times) * each for times, each in zip(channels, met, strict=True))
+
+
+def _met(axis: Axis) -> IntArray:
+    """Whether each tap of a window meets each input; shape (window, inputs)."""
+    outputs, inputs = window_pairs(axis)
+    taps = (inputs + axis.before - outputs * axis.stride) // axis.dilation
+    found = np.zeros((axis.window, axis.inputs), dtype=np.int64)
+    found[taps, inputs] = 1
+    return found
 
 
 def _inside(layer: StoredLayer) -> list[Fraction]:

@@ -127,6 +127,12 @@ class HierarchyLayer:
         return self.setting.hardware.weights.compute == "skip"
 
     @cached_property
+    def _skipped(self) -> tuple[str, ...]:
+        """Tensors that multipliers which skip may read from DRAM themselves: no level has to keep them."""
+        kept = {tensor for level in self.hierarchy.levels[1:] for tensor in level.keep}
+        return tuple(tensor for tensor in ("weights", "inputs") if self.skips and tensor not in kept)
+
+    @cached_property
     def density(self) -> Fraction:
         """Share of products whose activations the hardware does not leave out."""
         if self.setting.hardware.activations.compute == "none":
@@ -194,7 +200,7 @@ class HierarchyLayer:
         idle = idle_rows(self.setting.hardware, cycles)
         accesses = (*moved, *self.computed(), *self._leaked(cycles), *idle)
         nest, stored, own = self.work.nest, self.weights.size, self.second is None
-        compulsory, bound = compulsory_and_bound(self, self.hierarchy.on_chip_bits)
+        compulsory, bound = compulsory_and_bound(self, self.hierarchy.on_chip_bits, self._skipped)
         return LayerCost(
             dense_macs=nest.dense_macs,
             macs=nest.macs + self.work.extra.float_macs,

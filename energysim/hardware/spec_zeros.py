@@ -124,6 +124,8 @@ def _spared(spec: Given, operand: str, hierarchical: bool) -> None:
     for number, name in enumerate(zeros["spared"]):
         if name not in names:
             raise problem(at, _nowhere(name, names))
+        if name == names[0]:
+            raise problem(at, f"level {show(name)} is no level on the chip: what is fetched is not spared")
         if name in zeros["spared"][:number]:
             raise problem(at, f"level {show(name)} is named twice")
         inside = names[names.index(name) :]

@@ -125,6 +125,7 @@ CASES = [
     (HIERARCHY, "", "stored_compressed: false, compute: none, spared: [wrf]", "", "zeros.activations.spared: accesses are spared where 'compute' is 'gate' or 'skip', not 'none'"),
     (HIERARCHY, "stored_compressed: true, compute: skip, spared: [rf]", "", "", "zeros.weights.spared: weights that are skipped spare all accesses by themselves; leave 'spared' out"),
     (HIERARCHY, "", "stored_compressed: false, compute: gate, spared: [wf]", "", "zeros.activations.spared: no level has the name 'wf'; did you mean 'wrf'?"),
+    (HIERARCHY, "", "stored_compressed: false, compute: gate, spared: [dram]", "", "zeros.activations.spared: level 'dram' is no level on the chip: what is fetched is not spared"),
     (HIERARCHY, "", "stored_compressed: false, compute: gate, spared: [wrf, wrf]", "", "zeros.activations.spared: level 'wrf' is named twice"),
     (HIERARCHY, "", "stored_compressed: false, compute: gate, spared: [buffer]", "", "zeros.activations.spared: level 'buffer' cannot spare accesses: axis 'X' lies inside it, so a word of it is for several multipliers"),
     (HIERARCHY, "", "stored_compressed: false, compute: gate, spared: [rf]", "", "zeros.activations.spared: level 'rf' holds nothing that a zero of activations could spare"),
