@@ -125,7 +125,9 @@ def from_json(text: str) -> Report:
         raise UsageError(f"not a report: {error}") from None
     version = data.get("schema_version") if isinstance(data, dict) else None
     if version != SCHEMA_VERSION:
-        raise UsageError(f"not a report of schema version {SCHEMA_VERSION}, but {str(version)[:40]!r}")
+        newer = type(version) is int and version > SCHEMA_VERSION
+        hint = ": use the newer energysim that wrote it, or estimate anew" if newer else ""
+        raise UsageError(f"not a report of schema version {SCHEMA_VERSION}, but {str(version)[:40]!r}{hint}")
     try:
         return _read(data)
     except KeyError as error:
@@ -191,7 +193,7 @@ def _value(kind: type, values: list[Any]) -> Any:
     """A row from its plain values, each checked against the type of its field."""
     made = {}
     for field, value in zip(fields(kind), values, strict=True):
-        read = aj_from_pj if _is_energy(field.name) else _READERS[str(field.type)]
+        read = _read_energy if _is_energy(field.name) else _READERS[str(field.type)]
         try:
             made[field.name] = read(value)
         except (TypeError, ValueError, ArithmeticError) as error:
@@ -212,7 +214,16 @@ def _read_texts(value: Any) -> tuple[str, ...]:
 def _read_count(value: Any) -> int:
     if type(value) is not int:
         raise ValueError(f"a whole number is expected, not {value!r:.40}")
+    if value < 0:
+        raise ValueError(f"negative: {value!r:.40}")
     return value
+
+
+def _read_energy(value: Any) -> int:
+    energy = aj_from_pj(value)
+    if energy < 0:
+        raise ValueError(f"negative: {value!s:.40}")
+    return energy
 
 
 def _read_flag(value: Any) -> bool:
