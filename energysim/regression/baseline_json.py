@@ -146,6 +146,11 @@ def parse_baseline(text: str, name: str = "the baseline") -> Baseline:
     UsageError
         If the text is none.
     """
+    if re.match(r'\s*\{\s*"schema_version"', text):
+        raise UsageError(
+            f"{name}: a saved report, not a baseline: energysim diff compares it with a baseline or a report, "
+            "energysim baseline create makes a baseline"
+        )
     try:
         data = json.loads(
             text, object_pairs_hook=_unique, parse_float=_no_fraction, parse_constant=_no_fraction
