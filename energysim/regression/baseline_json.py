@@ -148,8 +148,8 @@ def parse_baseline(text: str, name: str = "the baseline") -> Baseline:
     """
     if re.match(r'\s*\{\s*"schema_version"', text):
         raise UsageError(
-            f"{name}: a saved report, not a baseline: energysim diff compares it with a baseline or a report, "
-            "energysim baseline create makes a baseline"
+            f"{name}: a saved report, not a baseline: energysim diff compares it with a baseline or a "
+            "report, energysim baseline create makes a baseline"
         )
     try:
         data = json.loads(
