@@ -32,6 +32,8 @@ class Change:
         Whether a tolerance lets it move so.
     derived : bool
         Whether it is a sum of others: of levels, or over layers.
+    whole : bool
+        Whether it is of the whole network; a layer may be called ``total`` as well.
     """
 
     scheme: str
@@ -41,6 +43,7 @@ class Change:
     new: int
     allowed: bool
     derived: bool
+    whole: bool
 
     @property
     def level(self) -> str:
@@ -124,7 +127,7 @@ class Comparison:
     @property
     def totals(self) -> tuple[Change, ...]:
         """The energies of whole networks that moved."""
-        return tuple(c for c in self.changes if c.layer == TOTAL and c.column == "energy_aj")
+        return tuple(c for c in self.changes if c.whole and c.column == "energy_aj")
 
     @property
     def engine(self) -> tuple[str, ...]:
@@ -178,16 +181,16 @@ def compare(old: Baseline, new: Baseline, tolerances: Sequence[Tolerance] = ()) 
     columns: dict[str, None] = {}
     layers: dict[str, None] = {}
     for scheme in common:
-        for layer, before, after in _rows(old.table[scheme], new.table[scheme]):
+        for layer, before, after, whole in _rows(old.table[scheme], new.table[scheme]):
             layers[layer] = None
             for column in dict.fromkeys([*before, *after]):
                 columns[column] = None
                 was, now = before.get(column, 0), after.get(column, 0)
                 if equal(column, was, now):
                     continue
-                derived = layer == TOTAL or column == "energy_aj"
+                derived = whole or column == "energy_aj"
                 fine = allowed(tolerances, layer, column, was, now, derived)
-                changes.append(Change(scheme, layer, column, was, now, fine, derived))
+                changes.append(Change(scheme, layer, column, was, now, fine, derived, whole))
     return Comparison(
         old,
         new,
@@ -210,16 +213,16 @@ def _need_common(old: Baseline, new: Baseline, common: list[str]) -> None:
         raise UsageError(f"nothing to compare: {old.title} and {new.title} have no layer in common")
 
 
-def _rows(old: dict[str, Cells], new: dict[str, Cells]) -> Iterator[tuple[str, Cells, Cells]]:
-    """Layers in the new order, those that are gone behind their neighbours; the total last."""
+def _rows(old: dict[str, Cells], new: dict[str, Cells]) -> Iterator[tuple[str, Cells, Cells, bool]]:
+    """Layers in the new order, those that are gone behind their neighbours; the total last, and marked."""
     order = list(new)
     for at, name in enumerate(old):
         if name not in new:
             before = list(old)[at - 1] if at else None
             order.insert(order.index(before) + 1 if before in order else 0, name)
     for name in order:
-        yield name, _whole(old.get(name)), _whole(new.get(name))
-    yield TOTAL, _whole_sum(old), _whole_sum(new)
+        yield name, _whole(old.get(name)), _whole(new.get(name)), False
+    yield TOTAL, _whole_sum(old), _whole_sum(new), True
 
 
 def _whole(cells: Cells | None) -> Cells:

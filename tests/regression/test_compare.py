@@ -54,6 +54,17 @@ def test_changes_in_order_of_energy_then_counts() -> None:
     assert not found.passed
 
 
+def test_a_layer_called_total_is_a_layer() -> None:
+    """It counts as any other, and beside the sum over layers; a tolerance of ``total`` is for both."""
+    old, new = baseline(total={"dram.energy_aj": 10**9}), baseline(total={"dram.energy_aj": 2 * 10**9})
+    found = compare(old, new)
+    assert not found.passed
+    assert [(c.layer, c.column, c.whole) for c in found.failing] == [("total", "dram.energy_aj", False)]
+    assert len(found.totals) == 1
+    assert not compare(old, new, [parse_tolerance("total:energy_aj=-any..+any")]).passed
+    assert compare(old, new, [parse_tolerance("total:*energy_aj=-any..+any")]).passed
+
+
 def test_equal_baselines() -> None:
     found = compare(OLD, OLD)
     assert found.passed
