@@ -102,10 +102,15 @@ def describe(zeros: tuple[Zeros, ...]) -> str:
     measured = "".join(f", measured on {way}" for way in ways if way)
     if len(zeros) <= 3 and not any(z.per_channel for z in zeros):
         names = {"*": "all but the input"}
-        told = [f"{float(z.fraction):.6g} of {names.get(z.pattern, z.pattern)}" for z in zeros]
+        told = [f"{_words(z.fraction)} of {names.get(z.pattern, z.pattern)}" for z in zeros]
         return f"{', '.join(told) or 'none known'}{measured}"
     text = ";".join(f"{z.pattern}={z.fraction},{','.join(map(str, z.per_channel))}" for z in zeros)
     return f"{len(zeros)} names given, digest {hashlib.sha256(text.encode()).hexdigest()[:12]}{measured}"
+
+
+def _words(fraction: Fraction) -> str:
+    short = f"{float(fraction):.6g}"
+    return short if Fraction(short) == fraction else f"{short} ({fraction})"
 
 
 def apply_zeros(graph: LayerGraph, zeros: tuple[Zeros, ...]) -> LayerGraph:

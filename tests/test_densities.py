@@ -98,6 +98,8 @@ def test_description_does_not_depend_on_the_form(tmp_path: Path) -> None:
     assert describe(read_zeros("0.50")) == "0.5 of all but the input"
     assert describe(read_zeros({"a": 0.5, "b": 1})) == describe(read_zeros("a=0.5,b=1"))
     assert describe(read_zeros("a=0.5")) == "0.5 of a"
+    assert describe(read_zeros("a=0.12345678")) == "0.123457 (6172839/50000000) of a"  # 2 x 6172839
+    assert describe(read_zeros("a=0.4")) != describe(read_zeros("a=0.4000001"))
     many = {f"t{i}": 0.5 for i in range(9)}
     told = describe(read_zeros(file_of(tmp_path, many)))
     assert told == describe(read_zeros(many))
