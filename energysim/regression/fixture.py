@@ -54,7 +54,7 @@ class EnergyBaseline:
         what: Report | LayerGraph | str | Path,
         name: str | None = None,
         *,
-        tolerances: Iterable[str] = (),
+        tolerances: str | Iterable[str] = (),
         **options: Any,
     ) -> None:
         """Fail the test if a number is not that of the baseline.
@@ -65,7 +65,7 @@ class EnergyBaseline:
             A report, or whatever :func:`energysim.estimate` takes.
         name : str, optional
             Of the baseline file, without ``.json``; by default the name of the test.
-        tolerances : iterable of str
+        tolerances : str or iterable of str
             ``[LAYERS:]COLUMNS=-FALL..+RISE``; see :mod:`energysim.regression.tolerances`.
         **options
             Arguments of :func:`energysim.estimate`: ``sparsity``, ``hardware`` and so on.
@@ -79,14 +79,14 @@ class EnergyBaseline:
         if problem:
             _fail(problem)
 
-    def check_file(self, path: str | Path, *, tolerances: Iterable[str] = ()) -> None:
+    def check_file(self, path: str | Path, *, tolerances: str | Iterable[str] = ()) -> None:
         """Fail the test if a number of a baseline is not what its recipe makes now.
 
         Parameters
         ----------
         path : str or Path
             A baseline that ``energysim baseline create`` made.
-        tolerances : iterable of str
+        tolerances : str or iterable of str
             As for :meth:`check`.
         """
         __tracebackhide__ = True
@@ -114,6 +114,8 @@ class EnergyBaseline:
                     f"energy_baseline: a report is made already: {', '.join(options)} cannot count"
                 )
             return of_report(what)
+        if options.get("search_seconds") is not None:
+            raise UsageError("energy_baseline: search_seconds: numbers that depend on time cannot be held")
         recipe = _recipe(what, options)
         if recipe is not None:
             new = take(recipe, engine=False)
@@ -125,7 +127,7 @@ class EnergyBaseline:
             made = replace(made, inputs={**made.inputs, "network": network})
         return made
 
-    def _compared(self, path: Path, new: Baseline, tolerances: Iterable[str]) -> str:
+    def _compared(self, path: Path, new: Baseline, tolerances: str | Iterable[str]) -> str:
         """Compare or write; return what is wrong, or nothing."""
         if self.update:
             self._write(path, replace(new, engine=engine_digests()))
@@ -138,7 +140,8 @@ class EnergyBaseline:
             return (
                 f"{path}: a baseline of another network: it is of {old.title}, the test estimates {new.title}"
             )
-        rules = [parse_tolerance(text) for text in tolerances]
+        texts = [tolerances] if isinstance(tolerances, str) else tolerances
+        rules = [parse_tolerance(text) for text in texts]
         found = compare(old, new, rules)
         need_matches(rules, found.layers, found.columns)
         if found.passed:

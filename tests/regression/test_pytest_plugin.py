@@ -182,11 +182,14 @@ def test_names_and_places(project: pytest.Pytester) -> None:
 
         def test_unknown(energy_baseline):
             energy_baseline.check("digits_cmm")
+
+        def test_time(energy_baseline):
+            energy_baseline.check("digits_cnn", hardware="eyeriss168", search_seconds=1)
         """
     )
     project.makeini("[pytest]\nenergy_baselines = kept/here\n")
     result = run(project, "--energy-update", "test_names.py")
-    result.assert_outcomes(passed=2, failed=7)
+    result.assert_outcomes(passed=2, failed=8)
     assert sorted(p.name for p in (project.path / "kept" / "here").iterdir()) == [
         "test_each-a-b.json",
         "test_each-teaching.json",
@@ -198,12 +201,14 @@ def test_names_and_places(project: pytest.Pytester) -> None:
             "*has written it already: give check another name=*",
             "*a report is made already: hardware cannot count*",
             "*unknown model 'digits_cmm'; did you mean 'digits_cnn'?*",
+            "*search_seconds: numbers that depend on time cannot be held*",
         ]
     )
 
 
 def test_tolerances(project: pytest.Pytester) -> None:
-    text = TEST.replace('name="report")', 'name="report", tolerances=["*=-any..+any"])')
+    text = TEST.replace('name="report")', 'name="report", tolerances="*=-any..+any")')
+    text = text.replace("bits=16)", 'bits=16, tolerances=["*=-any..+any"])')
     project.makepyfile(test_energy=text)
     run(project, "--energy-update").assert_outcomes(passed=3)
     edit(project.path / "test_energy.py", "def net(filters=4)", "def net(filters=5)")
