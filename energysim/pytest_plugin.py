@@ -110,5 +110,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("energy baselines")
         for path in sorted(written):
             terminalreporter.write_line(f"wrote {path}")
-        for problem in sorted(config.stash.get(_TWICE, [])):
+        problems = config.stash[_TWICE]
+        for problem in sorted(problems):
             terminalreporter.write_line(f"ERROR {problem}", red=True)

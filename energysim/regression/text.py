@@ -34,12 +34,12 @@ _DETAILED = 5
 def check_text(results: Sequence[CheckResult], markdown: bool = False, top: int = 10) -> str:
     """Return what a check found: a line per baseline, then the largest changes of those that moved.
 
-    Of many baselines only those are listed of which there is something to tell. Unit costs come first:
-    they explain what moved on the same hardware.
+    Of many baselines only those are listed of which there is something to tell. Those that fail come
+    first, of them unit costs: they explain what moved on the same hardware.
     """
     some = [result for result in results if len(results) <= _LISTED or _eventful(result)]
     changed = [(r.path, r.comparison) for r in results if r.comparison is not None and _eventful(r)]
-    changed.sort(key=lambda each: bool(each[1].old.network))
+    changed.sort(key=lambda each: (each[1].passed, bool(each[1].old.network)))
     units = {found.old.hardware: path for path, found in changed if not found.old.network and found.changes}
     tables: list[Table] = []
     notes = [result.error for result in results if result.comparison is None]

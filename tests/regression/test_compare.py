@@ -194,6 +194,16 @@ def test_of_many_baselines_those_are_listed_that_moved() -> None:
     assert "2 more: check one alone to see what moved in it" in flat(many)
 
 
+def test_what_fails_is_told_before_what_only_has_other_inputs() -> None:
+    inputs = {**OLD.inputs, "settings": {"objective": "edp"}}
+    other = CheckResult(Path("a.json"), compare(OLD, Baseline(inputs, OLD.table)))
+    assert other.passed
+    told = flat(check_text([other] * 6 + results(False)))
+    assert "dir/b0.json: whole network: dense: total energy 14 uJ -> 9 uJ" in told
+    assert told.index("whole network") < told.index("input changed")
+    assert "2 more: check one alone" in told
+
+
 def test_moves_within_a_tolerance_are_told_without_a_table() -> None:
     found = compare(OLD, NEW, [parse_tolerance("*=-any..+any")])
     text = flat(check_text([CheckResult(Path("b.json"), found)], top=1))
