@@ -18,6 +18,7 @@ from energysim.regression.checking import CheckResult, recomputed
 from energysim.regression.comparison import compare
 from energysim.regression.digests import graph_digest
 from energysim.regression.engine import engine_digests
+from energysim.regression.files import missing
 from energysim.regression.recipe import Recipe
 from energysim.regression.taking import of_report, take
 from energysim.regression.text import check_text
@@ -91,6 +92,8 @@ class EnergyBaseline:
         """
         __tracebackhide__ = True
         path = Path(path)
+        if not path.exists():
+            _fail(missing(path))
         try:
             problem = self._compared(path, recomputed(path, read_baseline(path), engine=False), tolerances)
         except EnergysimError as error:

@@ -291,6 +291,10 @@ def test_a_baseline_of_the_program_in_a_test(project: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*b.json*digits_cnn on edge45: *the inputs changed*"])
     run(project, "--energy-update").assert_outcomes(passed=2)
     run(project).assert_outcomes(passed=2)
+    (project.path / "b.json").unlink()
+    result = run(project)
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["b.json: no such baseline; create it: energysim baseline create *"])
 
 
 def test_importing_the_plugin_costs_nothing(process: Process) -> None:
