@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 import energysim
 from energysim.graph import GraphBuilder, LayerGraph
@@ -13,6 +16,11 @@ from energysim.report import Run
 
 #: The folder that holds the package under test, wherever the tests run.
 HOME = str(Path(energysim.__file__).resolve().parent.parent)
+
+#: Networks that take another program ten seconds and more, and are like smaller ones of the zoo.
+LARGE = frozenset(
+    {"vgg11", "vgg13", "vgg16", "vgg19", "alexnet_grouped", "resnet101", "resnet152", "vit_b_16"}
+)
 
 Process = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -50,3 +58,11 @@ def counted(run: Run, operations: bool = True) -> list[tuple[object, ...]]:
 def heed_interrupts() -> None:
     """Before a child starts: what runs in the background of a script is started deaf to Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def networks(names: Iterable[str], but: Collection[str] = ()) -> list[Any]:
+    """Return parameters: the names, the large ones of them marked as such, those of ``but`` not."""
+    return [
+        pytest.param(name, marks=[pytest.mark.large] if name in LARGE and name not in but else [])
+        for name in names
+    ]

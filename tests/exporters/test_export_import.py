@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import counted
+from support import counted, networks
 
 import energysim as es
 from energysim.exporters import export, to_onnx
@@ -35,7 +35,7 @@ def named(graph: LayerGraph) -> list[str]:
     return [n.name for n in graph if n.op.category in ("mac", "stream")]
 
 
-@pytest.mark.parametrize("model", model_names())
+@pytest.mark.parametrize("model", networks(model_names()))
 def test_counts_go_round(model: str) -> None:
     """Dense and sparse, other operations too; batch norms stay norms."""
     graph = load_model(model)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from support import networks
 
 from energysim.cli import cli
 from energysim.errors import ExportError, UsageError
@@ -76,7 +77,7 @@ def test_every_scheme_gives_a_valid_file_that_names_it(model: str, scheme: str, 
 
 
 @pytest.mark.oracle
-@pytest.mark.parametrize("model", model_names())
+@pytest.mark.parametrize("model", networks(model_names(), but=["vit_b_16"]))
 def test_every_network_gives_a_valid_file(model: str) -> None:
     """At its own size, without weights: inference of shapes does not look at them."""
     import onnx

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from onnxruntime_run import run_onnxruntime
+from support import networks
 
 from energysim.inference import calibrate, plan, random_images, random_weights
 from energysim.schemes import parse_scheme
@@ -36,7 +37,7 @@ def compare(name: str, scheme: str, *paths: str) -> None:
         assert np.abs(found - wanted).max() < CLOSE * wanted.std(), path
 
 
-@pytest.mark.parametrize("name", model_names())
+@pytest.mark.parametrize("name", networks(model_names(), but=["vit_b_16"]))
 def test_networks(name: str) -> None:
     compare(name, "dense", "reference", "fast")
 

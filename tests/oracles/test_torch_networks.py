@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch_network
+from support import networks
 
 from energysim.inference import calibrate, plan, random_images, random_weights
 from energysim.schemes import parse_scheme
@@ -15,7 +16,7 @@ from energysim.zoo import load_model, model_names
 pytestmark = pytest.mark.torch
 
 
-@pytest.mark.parametrize("name", model_names())
+@pytest.mark.parametrize("name", networks(model_names()))
 def test_networks(name: str) -> None:
     graph = load_model(name)
     weights = calibrate(graph, random_weights(graph), random_images(graph, 4))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support import counted
+from support import counted, networks
 from zoo_modules import ZooModule
 
 import energysim as es
@@ -52,7 +52,7 @@ def zoo(name: str) -> tuple[LayerGraph, dict[str, Any]]:
     return graph, calibrate(graph, random_weights(graph), random_images(graph, 4))
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+@pytest.fixture(scope="module", params=networks(NETWORKS))
 def network(request: pytest.FixtureRequest) -> Iterator[str]:
     yield request.param
     zoo.cache_clear()
