@@ -142,12 +142,13 @@ def _window(text: str | None) -> tuple[int, int]:
     """Rows and columns of ``3x3``."""
     from energysim.errors import UsageError
 
-    found = None if text is None else read_shape(text)
-    if found is None:
+    if text is None:
         return 3, 3
-    if not isinstance(found, tuple) or len(found) != 2 or max(found) > 32:
+    parts = text.lower().split("x")
+    good = all(part.isascii() and part.isdigit() and len(part) <= 2 for part in parts)
+    if not good or len(parts) != 2 or not all(1 <= int(part) <= 32 for part in parts):
         raise UsageError(f"--window is RxS with lengths from 1 to 32, not {text!r}")
-    return found[0], found[1]
+    return int(parts[0]), int(parts[1])
 
 
 def _accuracies(given: tuple[str, ...]) -> dict[str, float] | None:

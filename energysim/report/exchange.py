@@ -142,7 +142,19 @@ def _from_csv(data: bytes) -> _Read:
     rows = csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True)
     names = next(rows, [])
     specs = columns_of(_table_of(names, "it"), names)
-    return names, [[_value(s, v) for s, v in zip(specs, row, strict=True)] for row in rows], {}
+    texts = list(rows)
+    _need_whole(texts, names)
+    found = [[_value(s, v) for s, v in zip(specs, row, strict=True)] for row in texts]
+    for row in found:
+        for spec, value in zip(specs, row, strict=True):
+            _check(spec, value)
+    return names, found, {}
+
+
+def _need_whole(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> None:
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(names):
+            raise UsageError(f"row {number} has {len(row)} values, there are {len(names)} columns")
 
 
 def _value(spec: ColumnSpec, text: str) -> Any:
@@ -161,6 +173,7 @@ def _from_json(data: bytes) -> _Read:
     if not isinstance(found, dict) or found.get("schema") != _SCHEMA:
         raise UsageError(f"not a frame of schema {_SCHEMA!r}")
     names, rows = found["columns"], found["rows"]
+    _need_whole(rows, names)
     for spec, values in zip(columns_of(found["table"], names), zip(*rows, strict=True), strict=False):
         for value in values:
             _check(spec, value)

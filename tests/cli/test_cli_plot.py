@@ -89,6 +89,7 @@ def test_options_of_an_estimate(folder: Path) -> None:
             "the report has no traffic of 'bufer'; did you mean 'buffer'?",
         ),
         (["-k", "patterns", "--window", "3"], "--window is RxS with lengths from 1 to 32, not '3'"),
+        (["-k", "patterns", "--window", "0x3"], "--window is RxS with lengths from 1 to 32, not '0x3'"),
         (["-k", "patterns", "--window", "5x5"], "has a support that repeats in 5x5 windows"),
         (["-k", "tradeoff", "--accuracy", "dense"], "--accuracy is SCHEME=PERCENT from 0 to 100"),
         (["-k", "tradeoff", "--accuracy", "dense=nan"], "once for each scheme, not 'dense=nan'"),
