@@ -46,12 +46,17 @@ class Tolerance:
 
     def names(self, layer: str, column: str) -> bool:
         """Return whether it is about a number."""
-        return fnmatchcase(layer, self.layers) and fnmatchcase(column, self.columns)
+        return _meant(layer, self.layers) and _meant(column, self.columns)
 
     def holds(self, old: int, new: int) -> bool:
         """Return whether a number may move so."""
         bound = self.rise if new > old else self.fall
         return bound is None or abs(new - old) <= bound * abs(old)
+
+
+def _meant(name: str, glob: str) -> bool:
+    """Whether a glob, or a name with brackets of its own such as ``conv[0]``, means a name."""
+    return name == glob or fnmatchcase(name, glob)
 
 
 def parse_tolerance(text: str) -> Tolerance:
@@ -105,7 +110,7 @@ def need_matches(tolerances: Iterable[Tolerance], layers: Iterable[str], columns
     rows, heads = list(layers), list(columns)
     for one in tolerances:
         for what, glob, names in (("layer", one.layers, rows), ("column", one.columns, heads)):
-            if not any(fnmatchcase(name, glob) for name in names):
+            if not any(_meant(name, glob) for name in names):
                 listed = names if len(names) <= 24 else [*names[:6], "...", *names[-2:]]
                 hint = near_miss(glob, names) or f" ({', '.join(listed)})"
                 raise UsageError(f"tolerance {one.text!r} names no {what}: {glob!r}{hint}")

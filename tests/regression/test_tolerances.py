@@ -72,6 +72,14 @@ def test_the_first_that_names_a_number_decides() -> None:
     assert allowed(rules, "fc", "cycles", 5, 6, False)
 
 
+def test_a_name_with_brackets_means_itself() -> None:
+    """Beside what it means as a glob: ``conv[0]`` is ``conv0`` there."""
+    rule = parse_tolerance("conv[0]:x:macs=-any..+any")
+    assert rule.names("conv[0]:x", "macs")
+    assert not rule.names("conv[1]:x", "macs")
+    need_matches([rule], ["conv[0]:x"], ["macs"])
+
+
 def test_energies_are_equal_within_a_part_in_a_billion_both_ways() -> None:
     one = 10**15
     assert equal("dram.energy_aj", one, one + 10**6)
