@@ -109,6 +109,11 @@ class GraphBuilder:
         if full in self._names:
             raise GraphError(f"two nodes of {self.name!r} are called {full!r}")
         made = (full, *(f"{full}:{i}" for i in range(1, outputs)))
+        names: tuple[object, ...] = inputs
+        if not all(isinstance(one, str) for one in names):
+            raise GraphError(
+                f"node {full!r} takes tensors one by one, by the names that layers return: {names!r}"
+            )
         for tensor in inputs:
             if tensor not in self._shapes:
                 hint = near_miss(tensor, self._shapes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+from typing import Any
 
 import pytest
 
@@ -232,3 +233,12 @@ def test_an_operator_must_keep_its_number_of_outputs() -> None:
     with pytest.raises(GraphError, match=r"node 'twins1' \(Twins\) makes 2 tensors, not 1"):
         b.node(Twins(), b.input)
     assert b.node(Twins(), b.input, outputs=2) == ("twins1", "twins1:1")
+
+
+@pytest.mark.parametrize("wrong", [["a", "b"], None, 3])
+def test_tensors_come_one_by_one(wrong: Any) -> None:
+    b = GraphBuilder("lists", input=(2, 4, 4))
+    with pytest.raises(
+        GraphError, match=r"node 'cat' takes tensors one by one, by the names that layers return"
+    ):
+        b.concat(wrong, name="cat")
