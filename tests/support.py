@@ -61,8 +61,16 @@ def heed_interrupts() -> None:
 
 
 def networks(names: Iterable[str], but: Collection[str] = ()) -> list[Any]:
-    """Return parameters: the names, the large ones of them marked as such, those of ``but`` not."""
+    """Return parameters: the names, the large ones of them for before a release, those of ``but`` always."""
     return [
-        pytest.param(name, marks=[pytest.mark.large] if name in LARGE and name not in but else [])
+        pytest.param(name, marks=[pytest.mark.release] if name in LARGE and name not in but else [])
         for name in names
+    ]
+
+
+def blocks(numbers: range, usual: int = 4) -> list[Any]:
+    """Return parameters: blocks of random cases, all but the first few for before a release."""
+    return [
+        pytest.param(number, marks=[] if place < usual else [pytest.mark.release])
+        for place, number in enumerate(numbers)
     ]

@@ -124,7 +124,7 @@ def test_a_search_that_stops_says_the_same_anywhere(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("open_bypasses", [False, True])
+@pytest.mark.parametrize("open_bypasses", [False, pytest.param(True, marks=pytest.mark.release)])
 @pytest.mark.parametrize("objective", ["energy", "dram", "delay", "edp"])
 def test_four_levels_and_two_axes(objective: str, open_bypasses: bool, two_levels: HierarchyHardware) -> None:
     hardware = four_levels(two_levels, open_bypasses=open_bypasses)

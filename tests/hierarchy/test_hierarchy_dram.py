@@ -11,6 +11,7 @@ from math import prod
 from typing import Any
 
 import pytest
+from support import blocks
 
 from energysim.mapping.dram_places import DramTensors
 from energysim.mapping.dram_transfer import DramSizes
@@ -218,6 +219,6 @@ def test_commands_are_those_of_a_replay(block: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", range(40))
+@pytest.mark.parametrize("block", blocks(range(40)))
 def test_commands_are_those_of_a_replay_of_many(block: int) -> None:
     assert sum(compare(seed) for seed in range(1000 + block * 50, 1050 + block * 50)) > 5

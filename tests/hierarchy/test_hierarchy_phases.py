@@ -9,6 +9,7 @@ from fractions import Fraction
 from itertools import product
 
 import pytest
+from support import blocks
 
 from energysim.cost.base import LayerCost, Setting
 from energysim.cost.hierarchy import HierarchyModel, evaluate_mapping
@@ -151,7 +152,7 @@ def test_the_best_of_all_mappings_of_all_phases(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("objective", ["energy", "dram", "delay", "edp"])
-@pytest.mark.parametrize("seed", range(4, 40))
+@pytest.mark.parametrize("seed", blocks(range(4, 40)))
 def test_the_best_of_many(seed: int, objective: str, two_levels: HierarchyHardware) -> None:
     against_all(seed, objective, two_levels)
 

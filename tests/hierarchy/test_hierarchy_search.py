@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
+from support import blocks
 
 from energysim.cost import hierarchy_search
 from energysim.cost.base import LayerCost, Setting
@@ -145,7 +146,7 @@ def test_equal_to_brute_force_in_small_pieces(block: int, monkeypatch: pytest.Mo
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", range(20))
+@pytest.mark.parametrize("block", blocks(range(20)))
 def test_equal_to_brute_force_on_deep_hierarchies(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     in_small_pieces(monkeypatch)
     for seed in range(8000 + block * 20, 8020 + block * 20):
@@ -153,7 +154,7 @@ def test_equal_to_brute_force_on_deep_hierarchies(block: int, monkeypatch: pytes
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", range(40))
+@pytest.mark.parametrize("block", blocks(range(40)))
 def test_equal_to_brute_force_on_many(block: int) -> None:
     for seed in range(5000 + block * 25, 5000 + block * 25 + 25):
         compare(seed, 2500)
@@ -208,7 +209,7 @@ def test_every_objective_of_the_cost_model(block: int, objective: str, two_level
 
 @pytest.mark.slow
 @pytest.mark.parametrize("objective", ["energy", "dram", "delay", "edp"])
-@pytest.mark.parametrize("block", range(20))
+@pytest.mark.parametrize("block", blocks(range(20)))
 def test_every_objective_on_many(block: int, objective: str, two_levels: HierarchyHardware) -> None:
     for seed in range(1000 + block * 20, 1020 + block * 20):
         compare_objective(seed, objective, two_levels)

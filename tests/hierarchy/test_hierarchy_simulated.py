@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from support import blocks
 
 from energysim.hardware.hierarchy import TENSORS
 from energysim.mapping.hierarchy.check import checked
@@ -74,7 +75,7 @@ def test_random_mappings(block: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", range(40))
+@pytest.mark.parametrize("block", blocks(range(40)))
 def test_many_random_mappings(block: int) -> None:
     for seed in range(10_000 + block * 50, 10_000 + block * 50 + 50):
         compare(seed, 1200)

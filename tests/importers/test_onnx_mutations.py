@@ -170,14 +170,14 @@ def test_messages(data: bytes) -> None:
     harmless(data)
 
 
-@pytest.mark.slow
+@pytest.mark.release
 @settings(max_examples=3000, **QUIET)  # type: ignore[arg-type]
 @given(data=broken_bytes())
 def test_many_bytes(data: bytes) -> None:
     harmless(data)
 
 
-@pytest.mark.slow
+@pytest.mark.release
 @settings(max_examples=3000, **QUIET)  # type: ignore[arg-type]
 @given(data=broken_models(nodes=True))
 def test_many_messages(data: bytes) -> None:

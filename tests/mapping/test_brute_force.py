@@ -6,6 +6,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
+from support import blocks
 
 from energysim.cost import OBJECTIVES
 from energysim.cost.two_level import TwoLevel
@@ -59,6 +60,6 @@ def test_the_search_finds_the_best_of_all_mappings(batch: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("batch", range(10, 30))
+@pytest.mark.parametrize("batch", blocks(range(10, 30)))
 def test_the_search_finds_the_best_of_all_mappings_of_many_layers(batch: int) -> None:
     assert sum(check(seed) for seed in range(100 * batch, 100 * batch + 100)) > 60
