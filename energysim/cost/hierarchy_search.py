@@ -39,7 +39,7 @@ from energysim.workload import LoopNest
 __all__ = ["best_cost"]
 
 #: What is done for a layer if no time is given: about two seconds on a processor of 2023.
-_WORK = 10_000_000
+_WORK = 7_500_000
 #: The evaluator rounds each row up to a whole number: no more rows than that.
 _ROUNDED = 200
 #: Within this they agree.
