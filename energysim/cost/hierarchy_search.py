@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from math import ceil
+from math import ceil, prod
 from typing import NoReturn
 
 import numpy as np
@@ -154,7 +154,14 @@ class _Search:
         costs = list(self._fitting(found.ties[:_COUNTED]))
         best = min(costs, key=lambda cost: (*self._key(cost), cost.mapping))
         value = _number(best, self.wanted)
-        gap = Fraction(0) if found.least * (1 + _NEAR) >= value else _gap(found.least, value)
+        # A filter without any weight is written all the same: what its sums save by starting at zero
+        # may then be more than all products cost, and the search counts on products that cost something.
+        least = (
+            found.least
+            if self.layer.work.nest.kernel.mask().any(axis=(1, 2, 3)).all()
+            else self._certain(best)
+        )
+        gap = Fraction(0) if least * (1 + _NEAR) >= value else _gap(least, value)
         return replace(
             best, mappings=self.size, optimal=not gap, gap=gap, searched=tuple(vars(found.pruned).items())
         )
@@ -195,11 +202,11 @@ class _Search:
 
     def _least(self, cost: LayerCost) -> float:
         """What no mapping stays below, if every tile fitted; but DRAM traffic is bounded by what fits."""
-        layer, dram = self.layer, self.layer.hierarchy.levels[0]
+        layer = self.layer
         if self.wanted == "dram":
             return float(cost.dram_bound_bits)
-        cheapest = min(dram.read.energy_aj, dram.update.energy_aj) / dram.word_bits
-        more = (cost.dram_bound_bits - cost.compulsory_bits) * cheapest if self.wanted == "energy" else 0.0
+        surplus = cost.dram_bound_bits - cost.compulsory_bits
+        more = surplus * self._cheapest_bit if self.wanted == "energy" else 0.0
         return more + least_value(
             roomy(layer.hierarchy),
             layer.work.nest,
@@ -211,6 +218,22 @@ class _Search:
             products=layer.work.nest.macs if layer.skips else None,
             held=layer.forms.held,
         )
+
+    @property
+    def _cheapest_bit(self) -> float:
+        """The least energy of a bit that is moved to or from DRAM."""
+        dram = self.layer.hierarchy.levels[0]
+        return min(dram.read.energy_aj, dram.update.energy_aj) / dram.word_bits
+
+    def _certain(self, cost: LayerCost) -> float:
+        """What no mapping stays below on any hierarchy: multiplications and the bound of DRAM traffic."""
+        if self.wanted == "dram":
+            return float(cost.dram_bound_bits)
+        made = sum(access.energy_aj for access in cost.accesses if access.level == "mac")
+        energy = made + cost.dram_bound_bits * self._cheapest_bit
+        lanes = prod(axis.size for axis in self.layer.hierarchy.axes)
+        cycles = self.layer.effective_macs / lanes
+        return {"energy": energy, "delay": cycles, "edp": energy * cycles}[self.wanted]
 
     def _fitting(self, mappings: Iterable[Mapping]) -> Iterator[LayerCost]:
         for mapping in mappings:

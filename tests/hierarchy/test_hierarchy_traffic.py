@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from energysim.cost.base import Setting
 from energysim.cost.bound import met_inputs
-from energysim.cost.hierarchy import evaluate_mapping
-from energysim.hardware import ZeroHandling
+from energysim.cost.hierarchy import HierarchyModel, evaluate_mapping
+from energysim.hardware import ZeroHandling, load_hardware
 from energysim.hardware.hierarchy import HierarchyHardware
 from energysim.kernels import DenseKernel, MaskKernel
 from energysim.mapping import Rules
@@ -71,3 +73,52 @@ def test_met_inputs_are_those_of_an_enumeration() -> None:
         assert met_inputs(nest) == batch * len(met)
         dense = replace(nest, kernel=DenseKernel(nest.kernel.shape))
         assert met_inputs(dense) == nest.touched_inputs
+
+
+SKIPPING = """
+schema: energysim-hardware/1
+name: skipping
+cost_model: hierarchy
+node_nm: 65
+clock: {value: 1 GHz, kind: assumed, note: x}
+bits: {weights: 16, activations: 16, accumulators: 16}
+levels:
+  - name: dram
+    word_bits: 16
+    read: {value: 200 pJ, kind: assumed, note: x}
+    write: {value: 200 pJ, kind: assumed, note: x}
+  - name: buffer
+    word_bits: 16
+    read: {value: 6 pJ, kind: assumed, note: x}
+    write: {value: 7 pJ, kind: assumed, note: x}
+    capacity: {value: 512 B, kind: assumed, note: x}
+    keep: [weights]
+axes:
+  - {name: X, below: buffer, size: {value: 3, kind: assumed, note: x}, shared: [outputs, inputs]}
+mac: {16: {value: 1 pJ, kind: assumed, note: x}}
+vector_op: {value: 1 pJ, kind: assumed, note: x}
+zeros:
+  weights: {stored_compressed: false, compute: skip}
+  activations: {stored_compressed: true, compute: none, format: index}
+"""
+
+
+@pytest.mark.parametrize("objective", ["energy", "delay", "edp", "dram"])
+def test_filters_without_weights_leave_an_honest_gap(objective: str, tmp_path: Path) -> None:
+    path = tmp_path / "skipping.yaml"
+    path.write_text(SKIPPING)
+    mask = np.zeros((8, 1, 1, 1), dtype=np.bool_)
+    mask[[0, 4, 6]] = True
+    nest = LoopNest(1, 2, 4, 1, Axis(3, 3, 1, 3, 2, 2), Axis(1, 1, 1, 2, 2), MaskKernel(mask))
+    setting = Setting(load_hardware(path), Rules(), objective, 16, 16, 16)
+    plain = work(nest)  # half of what it writes is zero
+    given = replace(plain, outputs=replace(plain.outputs, stored_density=Fraction(1, 2)))
+    (found,) = HierarchyModel().evaluate((given,), setting)
+    better = evaluate_mapping(
+        given, setting, parse_mapping("dram: M2; buffer: M2 P3; X: G2; bypass buffer: outputs")
+    )
+    value = {"energy": lambda c: c.energy_aj, "delay": lambda c: c.cycles,
+             "edp": lambda c: c.energy_aj * c.cycles,
+             "dram": lambda c: sum(a.bits for a in c.accesses if a.level == "dram")}[objective]  # fmt: skip
+    assert found.mappings > 2000
+    assert value(better) >= value(found) * (1 - found.gap)
