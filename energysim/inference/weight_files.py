@@ -83,7 +83,7 @@ def weight_groups(path: str | Path) -> tuple[str, ...]:
         with zipfile.ZipFile(path) as box:
             names = box.namelist()
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
-        return ()  # no archive, or a broken one (an unknown compression too): whoever reads it says what is wrong
+        return ()  # no archive, or a broken one: whoever reads it says what is wrong
     groups = tuple(dict.fromkeys(name.partition("/")[0] for name in names if "/" in name))
     if not groups or not all(name.endswith(".npy") for name in names):
         return ()
