@@ -20,7 +20,7 @@ from energysim.hardware.core import ZeroHandling
 from energysim.hardware.hierarchy import TENSORS, Hierarchy, HierarchyHardware, SpatialAxis
 from energysim.kernels import DenseKernel, PeriodicKernel
 from energysim.mapping import Rules
-from energysim.mapping.hierarchy import run, search
+from energysim.mapping.hierarchy import choices, lattice, run, search
 from energysim.mapping.hierarchy.capacity import nothing_fits
 from energysim.mapping.hierarchy.check import checked
 from energysim.mapping.hierarchy.counts import count
@@ -134,8 +134,14 @@ def test_equal_to_brute_force(block: int) -> None:
 def in_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "_BEAMS", (3, 6))
     monkeypatch.setattr(search, "_MANY", 30)
-    for name, value in (("_TRIED", 4), ("_BOUNDS", 20), ("_LOOPS", 10)):
-        monkeypatch.setattr(run, name, value)
+    for module, name, value in (
+        (run, "_TRIED", 4),
+        (run, "_LOOPS", 10),
+        (choices, "BLOCK", 20),
+        (choices, "_PAIRS", 30),
+        (lattice, "_BITS", 12),
+    ):
+        monkeypatch.setattr(module, name, value)
 
 
 @pytest.mark.parametrize("block", range(4))

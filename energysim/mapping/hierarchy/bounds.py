@@ -27,10 +27,10 @@ from energysim.mapping.hierarchy.states import DIMS, Floats, States
 from energysim.mapping.hierarchy.steps import FREE
 from energysim.mapping.hierarchy.transfer_bounds import TransferBounds, product_over
 
-__all__ = ["Bounds", "Loops"]
+__all__ = ["Bounds"]
 
 _ROWS = 1 << 16
-#: Bounds that take as long as working out one partial mapping.
+#: Bounds that take as long as one step of work.
 _LIGHT = 32
 
 
@@ -63,9 +63,9 @@ class Bounds:
 
     def value(self, states: States, place: int) -> Floats:
         """Return what no completion of a partial mapping stays below; infinite if there is none."""
-        self._spend(len(states), len(states.transfers))
-        base = self._base(states, place) + self.later(place)[self.lattice.at(states.extent)]
-        lanes = self._lanes(states, place)
+        self.spend(len(states), len(states.transfers))
+        base = self.base(states, place) + self.later(place)[self.lattice.at(states.extent)]
+        lanes = self.lanes(states, place)
         left, found = self.transfers.left(states), self.transfers.least(states, place)
         least: Floats = np.full(len(states), np.inf)
         for freed in TENSORS:
@@ -80,11 +80,11 @@ class Bounds:
             least = np.minimum(least, self.judged(cost, lanes, place))
         return least
 
-    def _spend(self, rows: int, each: int) -> None:
+    def spend(self, rows: int, each: int) -> None:
         """Note the work of so many rows with so many transfers."""
         self.problem.work.done += rows * (1 + each) * (1 + len(self.moves.prices.owner))
 
-    def _lanes(self, states: States, place: int) -> IntArray:
+    def lanes(self, states: States, place: int) -> IntArray:
         """Multipliers in use at most."""
         lanes = states.lanes.astype(np.float64) * prod(axis.size for axis in self.moves.axes(place, -1))
         found: IntArray = np.clip(lanes, 1, float(self.moves.nest.dense_macs)).astype(np.int64)
@@ -99,33 +99,7 @@ class Bounds:
         found = self.problem.objective(cost, lanes)
         return np.where(np.isfinite(cost[:, 0]), found, np.inf)
 
-    def loops(self, states: States, place: int) -> Loops:
-        """Return bounds for loops at a level, before their effect is worked out.
-
-        Parameters
-        ----------
-        states : States
-            Before the loops of the level.
-        place : int
-            Of the level.
-        """
-        base, left, parts = self._base(states, place), self.transfers.left(states), {}
-        found = self.transfers.least(states, place)
-        for tensor in TENSORS:
-            rest, freed = base.copy(), np.zeros_like(base)
-            for t, each, constant in found:
-                linear = each[tensor]
-                rest += constant
-                opened = np.where(t.open[:, None], linear, 0.0)
-                rest += linear - opened
-                if t.tensor == tensor:
-                    freed += opened
-                else:
-                    rest += opened
-            parts[tensor] = rest, freed, product_over(left, FREE[tensor])
-        return Loops(self, place, self._lanes(states, place), self.lattice.at(states.extent), parts)
-
-    def _base(self, states: States, place: int) -> Floats:
+    def base(self, states: States, place: int) -> Floats:
         """What is settled, less what sums that start at zero save at most."""
         if self.moves.one:
             zero = states.zero
@@ -200,9 +174,9 @@ class Bounds:
         left = self.transfers.left(states)
         rarer = {tensor: product_over(left, FREE[tensor])[:, None] for tensor in TENSORS}
         least = np.full((n, resources), np.inf)
-        self._spend(n, len(states.transfers))
+        self.spend(n, len(states.transfers))
         for costs in self.transfers.shared(states, place):
-            self._spend(n // _LIGHT, len(costs))
+            self.spend(n // _LIGHT, len(costs))
             for freed in TENSORS:
                 cost = np.zeros((n, resources))
                 for t, each, constant in costs:
@@ -230,58 +204,3 @@ class Bounds:
                 total += moves.prices(axis.name, "outputs", "transfer")
         found: Floats = moves.outputs * total
         return found
-
-
-@dataclass(frozen=True)
-class Loops:
-    """Bounds for loops that may be added to states.
-
-    Attributes
-    ----------
-    bounds : Bounds
-    place : int
-    lanes : int64 array (n,)
-    points : int64 array (n,)
-        Of the extents of the states.
-    parts : dict of str to (float64 array (n, r), float64 array (n, r), float64 array (n,))
-        Of each tensor: what its free loops make no rarer, what they do, and how much at most.
-    """
-
-    bounds: Bounds
-    place: int
-    lanes: IntArray
-    points: IntArray
-    parts: dict[str, tuple[Floats, Floats, Floats]]
-
-    def value(self, rows: IntArray, points: IntArray, tensor: str) -> Floats:
-        """Return what no completion stays below.
-
-        Parameters
-        ----------
-        rows : int64 array (a,)
-            Of the states, all of one extent.
-        points : int64 array (b,)
-            Extents with loops.
-        tensor : str
-            Whose free loops are innermost. If it has none, the value is that of an order in which
-            no loops are free.
-
-        Returns
-        -------
-        float64 array (a, b)
-        """
-        rest, freed, everything = self.parts[tensor]
-        self.bounds.problem.work.done += len(rows) * len(points) * (1 + rest.shape[1]) // _LIGHT
-        covered, all_covered = self.bounds.lattice.covered(FREE[tensor]), self.bounds.lattice.covered()
-        at = self.points[rows[0]]
-        ours = covered[points] / covered[at]
-        only = all_covered[points] / all_covered[at] == ours
-        rarer = np.where(only, everything[rows[0]], ours)
-        outside = self.bounds.outside(self.place)[points]
-        cost = freed[rows][:, None] / rarer[None, :, None]
-        if self.bounds.moves.one:
-            cost = np.minimum(cost, freed[rows][:, None])
-        cost = cost + rest[rows][:, None] + outside[None]
-        lanes = np.repeat(self.lanes[rows], len(points))
-        found = self.bounds.judged(cost.reshape(-1, cost.shape[-1]), lanes, self.place)
-        return found.reshape(len(rows), len(points))

@@ -146,23 +146,17 @@ class _Case:
             if isinstance(node, SpatialAxis):
                 found = self._spread(found, node)
                 continue
-            reached = self._grown(found, node.loops)
+            reached = self.lattice.grown(found, node.loops)
             fits = self.room.fits(place) if place in kept else np.ones_like(found)
             if turned and place in kept:
                 left = np.array(self.lattice.sizes) // self.lattice.extents
                 # The tile of a level is what the loops outside it leave over, without its own.
                 inner = fits[self.lattice.at(left)]
-                reached = self._grown(found & inner, node.loops) if place else reached
+                reached = self.lattice.grown(found & inner, node.loops) if place else reached
             elif not turned:
                 reached &= fits
             found = reached
         return found
-
-    def _grown(self, found: Bools, loops: str) -> Bools:
-        after = np.zeros_like(found)
-        for point in np.flatnonzero(found):
-            after[self.lattice.above(int(point), loops)] = True
-        return after
 
     def _spread(self, found: Bools, node: SpatialAxis) -> Bools:
         after = np.zeros_like(found)

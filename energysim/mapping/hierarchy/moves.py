@@ -32,6 +32,13 @@ from energysim.workload import LoopNest
 __all__ = ["Moves"]
 
 _TILE = [COLUMN[dim] for dim in "PQRS"]
+#: Of each class of orders: the number of what inputs overlap along; whether it is no tensor's; and by
+#: tensor, whether its free loops are innermost.
+_SWEEP = np.array([SWEEPS.index(sweep) for _, sweep in CLASSES], dtype=np.int64)
+_LONE = np.array([not tensor and bool(sweep) for tensor, sweep in CLASSES])
+_INNERMOST = {tensor: np.array([tensor == one for one, _ in CLASSES]) for tensor in TENSORS}
+#: Column of each number of what inputs overlap along; none has that of the first.
+_SWEPT = np.array([COLUMN[dim or SWEEPS[1]] for dim in SWEEPS], dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -242,33 +249,31 @@ class Moves:
                 zero = np.where(alone, 0.0, zero + self.outputs * back) + self.outputs * read
         return replace(t, price=price, reached=True), replace(states, zero=zero)
 
-    def walked(self, states: States, number: int) -> States:
-        """Transfers that a level's loops, in the order of a class, make rarer or decide."""
-        tensor, sweep = CLASSES[number]
+    def walked(self, states: States) -> States:
+        """Transfers that a level's loops, in the order of the class of each, make rarer or decide."""
+        sweep = _SWEEP[states.order]
         found = []
         for t in states.transfers:
             if not t.open.any():
                 found.append(t)
                 continue
             settled = states.product(BOUND[t.tensor]) > 1
-            skipped = np.where(settled & (t.tensor != tensor), 1.0, states.product(FREE[t.tensor]))
-            if not tensor and sweep and t.tensor == "outputs":
-                skipped = states.product(sweep)
+            innermost = _INNERMOST[t.tensor][states.order]
+            skipped = np.where(settled & ~innermost, 1.0, states.product(FREE[t.tensor]))
+            if t.tensor == "outputs":  # of no class of a tensor: only what inputs overlap along is free
+                lone = np.flatnonzero(_LONE[states.order])
+                skipped[lone] = states.trips[lone, _SWEPT[sweep[lone]]]
             words = np.where(t.open, t.words / skipped, t.words)
             now = t.open & settled
             t = replace(t, words=words, open=t.open & ~settled)
-            if t.tensor == "inputs" and sweep and now.any():
-                column = COLUMN[sweep]
-                trips = states.trips[:, column]
-                along = np.stack(
-                    [
-                        np.full(len(states), SWEEPS.index(sweep)),
-                        states.extent[:, column] // trips,
-                        trips,
-                    ],
-                    axis=1,
-                )
-                t = replace(t, sweep=np.where((now & (trips > 1))[:, None], along, t.sweep))
+            rows = np.flatnonzero(now & (sweep > 0))
+            if t.tensor == "inputs" and len(rows):
+                column = _SWEPT[sweep[rows]]
+                trips = states.trips[rows, column]
+                along = np.stack([sweep[rows], states.extent[rows, column] // trips, trips], axis=1)
+                swept = t.sweep.copy()
+                swept[rows[trips > 1]] = along[trips > 1]
+                t = replace(t, sweep=swept)
             found.append(t)
         return replace(states, transfers=tuple(found))
 

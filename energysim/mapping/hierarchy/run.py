@@ -15,27 +15,23 @@ from math import prod
 import numpy as np
 
 from energysim.hardware.hierarchy import TENSORS, SpatialAxis, TemporalLevel
-from energysim.kernels import IntArray
-from energysim.mapping.hierarchy.bounds import Bounds, Loops
+from energysim.mapping.hierarchy.bounds import Bounds
+from energysim.mapping.hierarchy.choices import Block, Choices, together
 from energysim.mapping.hierarchy.mapping import Loop, Mapping
 from energysim.mapping.hierarchy.moves import Moves
 from energysim.mapping.hierarchy.problem import Problem
 from energysim.mapping.hierarchy.room import Room
-from energysim.mapping.hierarchy.states import COLUMN, DIMS, Bools, Floats, States, joined, undominated
+from energysim.mapping.hierarchy.states import COLUMN, DIMS, States, joined, undominated
 from energysim.mapping.hierarchy.steps import CLASSES, axis_trips, in_class, order_of
 
 __all__ = ["NEAR", "LateError", "ManyError", "Pruned", "Run"]
 
 #: Values this close may be the same: float64 does not tell them apart.
 NEAR = 1 + 1e-12
-#: Bounds of loops worked out at a time, and loops added at a time.
-_BOUNDS, _LOOPS = 1 << 19, 1 << 15
+#: Loops added at a time.
+_LOOPS = 1 << 15
 #: Ways to add loops that a pass with a beam looks at closer, per level and tensor.
 _TRIED = 2000
-
-#: Rows of states, points that loops reach from them, and for each tensor whether they are worth it
-#: with its free loops innermost.
-Piece = tuple[IntArray, IntArray, list[Bools]]
 
 
 class ManyError(Exception):
@@ -145,7 +141,7 @@ class Run:
     def _late(self, rest: Callable[[], float]) -> None:
         """Stop if the time is up, with a value that nothing left stays below."""
         if self.late():
-            raise LateError(rest())
+            raise LateError(rest() if self.beam is None else -np.inf)
 
     def _mapping(self, stages: list[States], row: int) -> Mapping:
         blocks = []
@@ -191,126 +187,81 @@ class Run:
 
     def _level(self, states: States, node: TemporalLevel, place: int) -> States:
         before = self.moves.reached(states, place)
-        loops = self.bounds.loops(before, place)
-        order = np.argsort(loops.points, kind="stable")
-        cuts = np.flatnonzero(np.diff(loops.points[order])) + 1
-        groups = np.split(order, cuts)
+        choices = Choices(self.bounds, before, place, node.loops)
         parts: list[States] = []
-        total, self.least_kept = 0, float("inf")
-        for pieces, rest in self._batches(loops, groups, node):
-            total += sum(len(piece[0]) for piece in pieces)
+        total = seen = 0
+        self.least_kept = float("inf")
+        for block in self._worth(choices):
+            self._counted(choices, seen, block.end, len(block.rows))
+            total, seen = total + len(block.rows), block.end
             if total > self.many:
                 raise ManyError
-            parts += self._added(before, pieces, place)
-            self._late(partial(self._left, loops, rest, node))
+            parts += self._added(choices, block)
+            self._late(partial(self._left, choices, seen))
+        self._counted(choices, seen, len(choices), 0)
         if not parts:
             return states.take(np.empty(0, np.int64))
         return self._kept(joined(parts), place) if len(parts) > 1 or self.beam else _trimmed(parts[0])
 
-    def _batches(
-        self, loops: Loops, groups: list[IntArray], node: TemporalLevel
-    ) -> Iterator[tuple[list[Piece], list[IntArray]]]:
-        """Loops worth adding, some at a time, with the groups that have not been looked at."""
-        tried = self._tried(loops, groups, node)
-        waiting: list[Piece] = []
-        count = total = 0
-        for number, group in enumerate(groups, 1):
-            pieces = self._pieces(loops, group, node, tried)
-            size = sum(len(piece[0]) for piece in pieces)
-            waiting, count, total = waiting + pieces, count + size, total + size
-            # With a beam, many may have the same bound: any of them will do.
-            enough = self.beam is not None and total > 4 * _TRIED
-            if enough or count > _LOOPS or number == len(groups):
-                yield waiting, groups[number:]
-                waiting, count = [], 0
-            if enough:
-                return
+    def _counted(self, choices: Choices, first: int, end: int, worth: int) -> None:
+        """Note what became of the loops that a level may add to some groups."""
+        if self.beam is None:
+            every, lost = choices.counted(first, end)
+            self.pruned += Pruned(every, lost, every - lost - worth)
 
-    def _left(self, loops: Loops, groups: list[IntArray], node: TemporalLevel) -> float:
-        """What nothing stays below that follows from states kept, or from others without a level's loops."""
+    def _left(self, choices: Choices, first: int) -> float:
+        """What nothing stays below that follows from states kept, or from those without a level's loops."""
         least = self.least_kept
-        for group in groups:
-            for _, _, values in self._values(loops, group, node):
-                least = min(least, *(float(v.min(initial=np.inf)) for v in values))
+
+        def lower() -> float:
+            return min(least, self.limit)
+
+        for block in choices.blocks(lower, first):
+            least = min(least, float(block.values.min()))
         return least
 
-    def _values(
-        self, loops: Loops, group: IntArray, node: TemporalLevel
-    ) -> Iterator[tuple[IntArray, IntArray, list[Floats]]]:
-        """Loops that may be added to states of one extent: (rows, points, bounds by tensor)."""
-        points = self.lattice.above(int(loops.points[group[0]]), node.loops)
-        points = points[np.isfinite(self.bounds.outside(loops.place)[points, 0])]
-        if len(points):
-            step = max(1, _BOUNDS // len(points))
-            for first in range(0, len(group), step):
-                rows = group[first : first + step]
-                yield rows, points, [loops.value(rows, points, tensor) for tensor in TENSORS]
+    def _worth(self, choices: Choices) -> Iterator[Block]:
+        """Loops that may lead to something better, many at a time, but all of each group."""
+        if self.beam is not None:
+            yield choices.few(self.limit, _TRIED)
+            return
+        waiting: list[Block] = []
+        count = 0
+        for block in choices.blocks(lambda: self.limit):
+            if count > _LOOPS and block.end > waiting[-1].end:
+                yield together(waiting)
+                waiting, count = [], 0
+            waiting.append(block.take((block.values <= self.limit).any(axis=0)))
+            count += len(waiting[-1].rows)
+        if waiting:
+            yield together(waiting)
 
-    def _tried(self, loops: Loops, groups: list[IntArray], node: TemporalLevel) -> list[float]:
-        """Bounds up to which loops are looked at closer, by tensor; with a beam, few of them are."""
-        if self.beam is None:
-            return [self.limit] * len(TENSORS)
-        each: list[list[Floats]] = [[] for _ in TENSORS]
-        for group in groups:
-            for _, _, values in self._values(loops, group, node):
-                for found, value in zip(each, values, strict=True):
-                    flat = value.reshape(-1)
-                    found.append(np.partition(flat, _TRIED)[:_TRIED] if len(flat) > _TRIED else flat)
-        limits = []
-        for found in each:
-            flat = np.concatenate(found) if found else np.zeros(0)
-            far = float(np.partition(flat, _TRIED)[_TRIED]) if len(flat) > _TRIED else np.inf
-            limits.append(min(self.limit, far))
-        return limits
-
-    def _pieces(self, loops: Loops, group: IntArray, node: TemporalLevel, tried: list[float]) -> list[Piece]:
-        """Loops worth adding to states of one extent."""
-        found = []
-        made = len(self.lattice.above(int(loops.points[group[0]]), node.loops))
-        self.pruned.made += made * len(group)
-        self.pruned.no_room += made * len(group)
-        for rows, points, values in self._values(loops, group, node):
-            worth = [
-                (value <= limit) & np.isfinite(value) for value, limit in zip(values, tried, strict=True)
-            ]
-            # No loops at all: the same in every order.
-            same = points == loops.points[rows[0]]
-            worth[TENSORS.index("outputs")][:, same] |= worth[0][:, same] | worth[1][:, same]
-            some = worth[0] | worth[1] | worth[2]
-            at, point = np.nonzero(some)
-            if self.beam is not None:  # many may have the same bound
-                at, point = at[:_TRIED], point[:_TRIED]
-            self.pruned.no_room -= some.size
-            self.pruned.bounded += some.size - len(at)
-            found.append((rows[at], points[point], [each[at, point] for each in worth]))
-        return found
-
-    def _added(self, before: States, pieces: list[Piece], place: int) -> list[States]:
+    def _added(self, choices: Choices, block: Block) -> list[States]:
         """The states with a level's loops, in all orders that matter, as one; none if there are none."""
-        if not pieces:
-            return []
-        parent = np.concatenate([piece[0] for piece in pieces])
-        extent = self.lattice.extents[np.concatenate([piece[1] for piece in pieces])]
-        worth = {t: np.concatenate([piece[2][i] for piece in pieces]) for i, t in enumerate(TENSORS)}
-        trips = extent // before.extent[parent]
+        before, place = choices.states, choices.place
+        extent = self.lattice.extents[block.points]
+        worth = choices.in_orders(block, self.limit)
+        trips = extent // before.extent[block.rows]
         overlap = self.rules.overlap != "none"
-        parts = []
-        for number, (tensor, _) in enumerate(CLASSES):
-            chosen = in_class(trips, number, overlap, self.moves.one) & worth[tensor or "outputs"]
-            rows = np.flatnonzero(chosen)
-            if not len(rows):
-                continue
-            part = replace(
-                before.take(parent[rows]),
-                extent=extent[rows],
-                trips=trips[rows],
-                parent=parent[rows],
-                order=np.full(len(rows), number, dtype=np.int64),
+        several = trips > 1
+        each = [
+            np.flatnonzero(
+                in_class(several, number, overlap, self.moves.one) & worth[TENSORS.index(tensor or "outputs")]
             )
-            parts.append(self.moves.walked(part, number))
-        if not parts:
+            for number, (tensor, _) in enumerate(CLASSES)
+        ]
+        rows = np.concatenate(each)
+        if not len(rows):
             return []
-        states = joined(parts)
+        parent = block.rows[rows]
+        states = replace(
+            before.take(parent),
+            extent=extent[rows],
+            trips=trips[rows],
+            parent=parent,
+            order=np.repeat(np.arange(len(CLASSES), dtype=np.int64), [len(one) for one in each]),
+        )
+        states = self.moves.walked(states)
         states = self.moves.finished(states) if place == 0 else self.moves.started(states, place)
         states = self._within(self.moves.settled(states), place)
         if len(states):

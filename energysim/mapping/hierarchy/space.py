@@ -19,7 +19,7 @@ from energysim.mapping.hierarchy.mapping import Loop, Mapping
 from energysim.units import ceil_div
 from energysim.workload import LoopNest
 
-__all__ = ["all_mappings", "bypasses", "divisors", "factorisations", "space_size", "tiles"]
+__all__ = ["all_mappings", "bypasses", "divisors", "factorisations", "prime_exponents", "space_size", "tiles"]
 
 
 def divisors(number: int) -> list[int]:
@@ -41,14 +41,20 @@ def factorisations(number: int, slots: int) -> int:
     """
     if slots == 0:
         return int(number == 1)
-    ways, prime = 1, 2
+    return prod(comb(exponent + slots - 1, slots - 1) for _, exponent in prime_exponents(number))
+
+
+def prime_exponents(number: int) -> list[tuple[int, int]]:
+    """Return the primes of a number, ascending, and how often each divides it."""
+    found, prime = [], 2
     while number > 1:
         exponent = 0
         while number % prime == 0:
             number, exponent = number // prime, exponent + 1
-        ways *= comb(exponent + slots - 1, slots - 1)
+        if exponent:
+            found.append((prime, exponent))
         prime = prime + 1 if prime * prime <= number else max(number, prime + 1)
-    return ways
+    return found
 
 
 def bypasses(hierarchy: Hierarchy) -> Iterator[tuple[tuple[str, str], ...]]:

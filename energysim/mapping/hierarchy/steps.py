@@ -91,12 +91,13 @@ def _multiplied(states: States, column: int, trips: IntArray) -> States:
     return replace(states, extent=extent, trips=chosen)
 
 
-def in_class(trips: IntArray, number: int, overlap: bool, negative: bool) -> Bools:
+def in_class(several: Bools, number: int, overlap: bool, negative: bool) -> Bools:
     """Return which loops a class has something to say about and no other says the same.
 
     Parameters
     ----------
-    trips : int64 array (n, 8)
+    several : bool array (n, 8)
+        Dimensions with a loop of more than one trip.
     number : int
         Of the class.
     overlap : bool
@@ -105,25 +106,25 @@ def in_class(trips: IntArray, number: int, overlap: bool, negative: bool) -> Boo
         Whether a word of outputs may have a negative price.
     """
     tensor, sweep = CLASSES[number]
-    none = np.zeros(len(trips), dtype=np.bool_)
+    none = np.zeros(len(several), dtype=np.bool_)
     if not tensor:
-        found = _some(trips, FREE["outputs"].replace(sweep, "")) & ~_some(trips, "M")
+        if not negative or (sweep and not overlap):
+            return none
+        found = _some(several, FREE["outputs"].replace(sweep, "")) & ~_some(several, "M")
         if sweep:
-            found &= _some(trips, sweep) & _some(trips, "NGPQ")
-        else:
-            found &= _some(trips, "G") & ~_some(trips, "NPQ")
-        return found if negative and (overlap or not sweep) else none
+            return found & _some(several, sweep) & _some(several, "NGPQ")
+        return found & _some(several, "G") & ~_some(several, "NPQ")
     if sweep:
-        return _some(trips, sweep) if overlap else none
+        return _some(several, sweep) if overlap else none
     # The class that only chooses what overlaps is idle without free loops, but for one of them.
-    found = ~none if tensor == "outputs" else _some(trips, FREE[tensor])
+    found = ~none if tensor == "outputs" else _some(several, FREE[tensor])
     swept = FREE[tensor] if tensor != "inputs" else "PQRS"
-    return found & ~_some(trips, "".join(d for d in swept if d in "PQRS")) if overlap else found
+    return found & ~_some(several, "".join(d for d in swept if d in "PQRS")) if overlap else found
 
 
-def _some(trips: IntArray, dims: str) -> Bools:
+def _some(several: Bools, dims: str) -> Bools:
     """Whether there are loops over any of some dimensions."""
-    found = np.zeros(len(trips), dtype=np.bool_)
+    found = np.zeros(len(several), dtype=np.bool_)
     for dim in dims:
-        found |= trips[:, COLUMN[dim]] > 1
+        found |= several[:, COLUMN[dim]]
     return found
