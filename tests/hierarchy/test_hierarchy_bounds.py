@@ -57,7 +57,7 @@ def test_no_mapping_is_below_a_bound(block: int) -> None:
         problem = Problem(
             hierarchy, nest, rules, (16, 16, 16), table, lambda cost, _: cost[:, 0], products=nest.dense_macs
         )
-        least = {bypass: Run(problem, bypass).least() for bypass in problem.bypasses}
+        least = {bypass: Run(problem, bypass).least for bypass in problem.bypasses}
         lowest = least_of_any(problem)
         for mapping in all_mappings(hierarchy, nest):
             with suppress(MappingError):
@@ -86,7 +86,7 @@ def test_sums_of_products_that_no_axis_shares() -> None:
         hierarchy, nest, rules, (16, 16, 16), table, lambda cost, _: cost[:, 0], products=nest.dense_macs
     )
     (alone,) = [b for b in problem.bypasses if b == (("rf", "outputs"),)]
-    assert Run(problem, alone).least() <= 101 * nest.dense_macs
+    assert Run(problem, alone).least <= 101 * nest.dense_macs
 
 
 def four_levels(two_levels: HierarchyHardware, *, open_bypasses: bool) -> HierarchyHardware:

@@ -31,7 +31,7 @@ _PAIRS = 1 << 16
 #: So many times the choices that are wanted are kept.
 _ALIKE = 4
 #: Pairs of a group and a tile, and values worked out, that take as long as one step of work.
-_LOOKED, _LIGHT = 256, 32
+_LOOKED, _LIGHT = 64, 32
 
 
 @dataclass(frozen=True)
@@ -193,6 +193,13 @@ class Choices:
         """Return how many choices some groups have, and how many lead to tiles after which nothing fits."""
         every, lost = self._counts
         return int(every[first:end].sum()), int(lost[first:end].sum())
+
+    def least(self, first: int) -> float:
+        """Return what no choice of groups from a number on stays below; little work."""
+        outside = self.bounds.lattice.least_above(self._outside, self.dims)[self._points[first:]]
+        return float(
+            self._judged(self._lowest[first:] + outside, self._least.lanes[first:]).min(initial=np.inf)
+        )
 
     def blocks(self, limit: Callable[[], float], first: int = 0) -> Iterator[Block]:
         """Choices that may stay within a limit, and some that do not, from a group on.

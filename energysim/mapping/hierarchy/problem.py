@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from math import inf
 
 from energysim.hardware.hierarchy import Hierarchy
 from energysim.kernels import IntArray
@@ -33,18 +34,18 @@ class Work:
 
     Attributes
     ----------
-    limit : int or None
+    limit : float
         At which it stops with what is known.
     done : int
     """
 
-    limit: int | None = None
+    limit: float = inf
     done: int = 0
 
     @property
-    def over(self) -> bool:
-        """Whether no more is to be done."""
-        return self.limit is not None and self.done > self.limit
+    def left(self) -> float:
+        """What may still be done."""
+        return self.limit - self.done
 
 
 @dataclass(frozen=True, eq=False)

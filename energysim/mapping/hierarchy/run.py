@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from math import prod
 
 import numpy as np
@@ -28,8 +28,14 @@ __all__ = ["NEAR", "LateError", "ManyError", "Pruned", "Run"]
 
 #: Values this close may be the same: float64 does not tell them apart.
 NEAR = 1 + 1e-12
+#: Steps of work that a bound of what is left may take, before a weaker one does.
+_LEFT = 1_500_000
+#: Partial mappings spread along an axis at a time.
+_ROWS = 1 << 10
 #: Loops added at a time.
-_LOOPS = 1 << 15
+_LOOPS = 1 << 14
+#: Steps of work that adding a node takes with the fewest partial mappings.
+_NODE = 6000
 #: Ways to add loops that a pass with a beam looks at closer, per level and tensor.
 _TRIED = 2000
 
@@ -84,6 +90,7 @@ class Run:
         hierarchy, nest = problem.hierarchy, problem.nest
         self.hierarchy, self.rules, self.objective = hierarchy, problem.rules, problem.objective
         self.lanes_count, self.lattice, self.bypass = problem.lanes_count, problem.lattice, bypass
+        self.work = problem.work
         self.late: Callable[[], bool] = lambda: False
         self.slack = 1.0
         self.pruned, self.many = Pruned(), float("inf")
@@ -116,10 +123,11 @@ class Run:
         self.limit, self.beam = bound, beam
         states, stages = self.moves.multipliers(), []
         nodes = self.hierarchy.nodes
-        if self.least() > bound:
+        if self.least > bound:
             return {}
         for place in range(len(nodes) - 1, -1, -1):
             node = nodes[place]
+            self.work.done += _NODE
             if isinstance(node, SpatialAxis):
                 states = self._axis(states, node, place)
             else:
@@ -131,8 +139,10 @@ class Run:
         rows = np.flatnonzero(value <= min(bound, float(value.min()) * max(NEAR, self.slack)))
         return {self._mapping(stages, int(row)): float(value[row]) for row in rows}
 
+    @cached_property
     def least(self) -> float:
         """What no mapping stays below."""
+        self.work.done += _NODE
         return self._least(self.moves.multipliers(), len(self.hierarchy.nodes))
 
     def _least(self, states: States, place: int) -> float:
@@ -177,13 +187,23 @@ class Run:
         return states if worth.all() else states.take(np.flatnonzero(worth))
 
     def _axis(self, states: States, node: SpatialAxis, place: int) -> States:
-        self._late(partial(self._least, states, place + 1))
         dims = "".join(dim for dim in DIMS if dim in node.loops)
         options = dict(zip(DIMS, self.lattice.divisors, strict=True))
-        states = axis_trips(states, dims, node.size, self.moves.sizes, options)
-        self.pruned.made += len(states)
-        states = self.moves.settled(self.moves.across(states, place))
-        return self._kept(self._within(states, place), place)
+        parts: list[States] = []
+        self.least_kept = float("inf")
+        for first in range(0, len(states), _ROWS):
+            rows = np.arange(first, min(first + _ROWS, len(states)))
+            part = axis_trips(states.take(rows), dims, node.size, self.moves.sizes, options)
+            part = replace(part, parent=part.parent + first)
+            self.pruned.made += len(part)
+            parts.append(self._within(self.moves.settled(self.moves.across(part, place)), place))
+            self._late(partial(self._unspread, states, first + _ROWS, place))
+        return self._kept(joined(parts), place)
+
+    def _unspread(self, states: States, first: int, place: int) -> float:
+        """What nothing stays below that follows from states kept, or from those not spread along an axis."""
+        rows = np.arange(first, len(states))
+        return min(self.least_kept, self._least(states.take(rows), place + 1))
 
     def _level(self, states: States, node: TemporalLevel, place: int) -> States:
         before = self.moves.reached(states, place)
@@ -211,12 +231,17 @@ class Run:
 
     def _left(self, choices: Choices, first: int) -> float:
         """What nothing stays below that follows from states kept, or from those without a level's loops."""
-        least = self.least_kept
+        least, enough = self.least_kept, self.work.done + _LEFT
+        begin = end = first
 
         def lower() -> float:
             return min(least, self.limit)
 
         for block in choices.blocks(lower, first):
+            if block.end > end:
+                begin, end = end, block.end
+            if self.work.done > enough:
+                return min(least, choices.least(begin))
             least = min(least, float(block.values.min()))
         return least
 

@@ -129,28 +129,27 @@ def search_mapping(
     problem = Problem(
         hierarchy, nest, rules, bits, prices, objective, lanes_count, stored_only, made, held, done
     )
-    any_found = False
+    may_stop = False
 
     def late() -> bool:
-        return any_found and (done.over or (deadline is not None and time.monotonic() > deadline))
+        return may_stop and (done.left < 0 or (deadline is not None and time.monotonic() > deadline))
 
     def tried(run: Run, beam: int | None, many: float = np.inf) -> bool:
-        nonlocal value, any_found
+        nonlocal value
         run.many, run.pruned, run.slack, run.late = many, Pruned(), slack, late
         found = run.best(value - 0.5 if whole else value * max(NEAR, slack), beam)
         for mapping, reached in found.items():
             value = min(value, reached)
             ties[mapping] = reached
-        any_found |= bool(found)
         return bool(found)
 
     runs = _ordered(problem)
     for number, (_, run) in enumerate(runs):
-        if any_found and number >= _FIRST:
+        if late() or (may_stop and number >= _FIRST):
             break
         with suppress(LateError):
-            if not tried(run, _BEAMS[0]) and not any_found:
-                tried(run, _BEAMS[1])
+            found = tried(run, _BEAMS[0]) or (not may_stop and tried(run, _BEAMS[1]))
+            may_stop |= found or known is not None
     for bound, run in runs:
         if late():
             least = min(least, bound)
@@ -179,12 +178,12 @@ def _ordered(problem: Problem) -> list[tuple[float, Run]]:
     runs = [Run(problem, bypass) for bypass in problem.bypasses]
     found: list[tuple[float, Run]] = []
     rest: list[tuple[float, Run]] = []
-    lowest, work = least_of_any(problem), problem.work
+    lowest, most = least_of_any(problem), problem.work.left / 2
     for run in runs:
-        if work.limit is not None and 2 * work.done > work.limit:
+        if problem.work.left < most:
             rest.append((lowest, run))
         else:
-            found.append((max(run.least(), lowest), run))
+            found.append((max(run.least, lowest), run))
     return [*sorted(found, key=lambda one: one[0]), *rest]
 
 
@@ -208,7 +207,7 @@ def least_value(
     check_searchable(hierarchy, nest)
     made = nest.dense_macs if products is None else products
     problem = Problem(hierarchy, nest, rules, bits, prices, objective, True, stored_only, made, held)
-    return min(Run(problem, bypass).least() for bypass in problem.bypasses)
+    return min(Run(problem, bypass).least for bypass in problem.bypasses)
 
 
 def check_searchable(hierarchy: Hierarchy, nest: LoopNest) -> None:
