@@ -4,8 +4,12 @@
 
 Evaluates all distinct layers of a model with multiply-adds with the cost model of the hardware. With
 one of the model hierarchy (``--hardware eyeriss168 --schemes dense --runs 3``) it prints the CPU time of
-the network, of its slowest layer and of a mapping computed, and how many layers are proven; the aim is
-5 s for VGG16, 2 s for ResNet18 and for any layer. ``peers.py`` runs ZigZag and nn_dataflow beside it.
+the network and of its slowest layer, and how many layers are proven; the aim is 5 s for VGG16, 2 s for
+ResNet18 and for any layer. Then what it takes to work out a mapping: the loops of a level and one of the
+three classes of their orders, with the least that can follow. The aim is 60 passes; printed for all that
+the search worked out, and for its fullest block. Most mappings are left out before that, many at a time,
+so the time of the whole search for each is printed as well. ``peers.py`` runs ZigZag and nn_dataflow
+beside it.
 
 With the two-level model: a pass is ``np.add`` of two blocks of 8,192 float64 into a third. A mapping of
 the space is a tile with one of the three classes of loop orders; most are decided without being
@@ -20,13 +24,18 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from energysim.cost import COST_MODELS, OBJECTIVES, LayerCost
 from energysim.hardware import Hardware, load_hardware
+from energysim.kernels import IntArray
 from energysim.mapping import BLOCK, Rules
 from energysim.mapping.axes import axis_table, candidate_tiles
+from energysim.mapping.hierarchy import run
+from energysim.mapping.hierarchy.choices import Choices
+from energysim.mapping.hierarchy.states import Floats
 from energysim.schemes import parse_schemes
 from energysim.setting import read_setting
 from energysim.workload import LoopNest, MacWorkload, lower
@@ -75,8 +84,36 @@ def evaluate(works: list[MacWorkload], hardware: Hardware, objective: str) -> li
     return [cost for work in works for cost in model.evaluate((work,), setting)]
 
 
+class Watched(Choices):
+    """Choices of loops that take their own time."""
+
+    spent = 0.0
+    worked_out = 0
+    fullest: tuple[Any, Any, IntArray, IntArray] | None = None
+
+    def values(self, costs: Any, rows: IntArray, points: IntArray) -> Floats:
+        """As those of any choices."""
+        start = time.process_time()
+        found = super().values(costs, rows, points)
+        Watched.spent += time.process_time() - start
+        Watched.worked_out += found.size
+        if Watched.fullest is None or len(points) > len(Watched.fullest[3]):
+            Watched.fullest = (self, costs, rows, points)
+        return found
+
+
+def fullest_block() -> float:
+    """CPU seconds of a mapping in the fullest block that was met."""
+    assert Watched.fullest is not None
+    choices, costs, rows, points = Watched.fullest
+    rows, points = np.broadcast_to(rows, points.shape)[:BLOCK].copy(), points[:BLOCK]
+    repeats = 100
+    spent = cpu(lambda: [Choices.values(choices, costs, rows, points) for _ in range(repeats)])
+    return spent / repeats / (3 * len(points))
+
+
 def hierarchy(works: list[MacWorkload], hardware: Hardware, runs: int) -> None:
-    """Print a line per objective for a model of the cost model ``hierarchy``."""
+    """Print two lines per objective for a model of the cost model ``hierarchy``."""
     for objective in OBJECTIVES:
         times, passes = [], []
         for _ in range(runs):
@@ -86,12 +123,22 @@ def hierarchy(works: list[MacWorkload], hardware: Hardware, runs: int) -> None:
                 each.append(cpu(lambda: costs.extend(evaluate([work], hardware, objective))))  # noqa: B023
             times.append(each)
         spent, slowest = statistics.median(map(sum, times)), statistics.median(map(max, times))
-        made = sum(dict(cost.searched).get("made", 0) for cost in costs)
+        made = 3 * sum(dict(cost.searched).get("made", 0) for cost in costs)
         unit, space = statistics.median(passes), sum(cost.mappings for cost in costs)
         print(
-            f"{objective:7} {spent:6.2f} s CPU, slowest layer {slowest:5.2f} s; "
-            f"{sum(cost.optimal for cost in costs)} of {len(costs)} layers proven best of {space:.3g} "
-            f"mappings, {made:,} computed in part, {spent / max(1, made) / unit:,.0f} passes of np.add each"
+            f"{objective:7} {spent:6.2f} s CPU, slowest layer {slowest:5.2f} s; proven best of "
+            f"{space:.3g} mappings: {sum(cost.optimal for cost in costs)} of {len(costs)} layers"
+        )
+        Watched.spent, Watched.worked_out, Watched.fullest = 0.0, 0, None
+        setattr(run, "Choices", Watched)  # noqa: B010
+        evaluate(works, hardware, objective)
+        setattr(run, "Choices", Choices)  # noqa: B010
+        mine = statistics.median(fullest_block() / add_pass() for _ in range(runs))
+        print(
+            f"        {Watched.worked_out:,} worked out, in passes of np.add each: "
+            f"{Watched.spent / Watched.worked_out / unit:.0f}, {mine:.0f} in a block of "
+            f"{BLOCK:,} tiles (aim: 60); the whole search "
+            f"{spent / made / unit:,.0f} for each of {made:,} looked at"
         )
 
 

@@ -91,13 +91,18 @@ class Bounds:
         return found
 
     def judged(self, cost: Floats, lanes: IntArray, place: int) -> Floats:
-        """The objective, if all copies outside share what can be shared."""
-        cost = cost.copy()
-        for resource, owner in enumerate(self.moves.prices.owner):
+        """The objective, if all copies outside share what can be shared; infinite where costs are."""
+        return np.where(np.isfinite(cost[:, 0]), self.priced(cost, lanes, place), np.inf)
+
+    def priced(self, cost: Floats, lanes: IntArray, place: int) -> Floats:
+        """The same for finite costs."""
+        owners = self.moves.prices.owner
+        if max(owners) >= 0:
+            cost = cost.copy()
+        for resource, owner in enumerate(owners):
             if owner >= 0:
                 cost[:, resource] /= prod(a.size for a in self.moves.axes(min(place, owner), -1))
-        found = self.problem.objective(cost, lanes)
-        return np.where(np.isfinite(cost[:, 0]), found, np.inf)
+        return self.problem.objective(cost, lanes)
 
     def base(self, states: States, place: int) -> Floats:
         """What is settled, less what sums that start at zero save at most."""

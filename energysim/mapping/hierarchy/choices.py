@@ -18,7 +18,7 @@ import numpy as np
 from energysim.hardware.hierarchy import TENSORS
 from energysim.kernels import IntArray
 from energysim.mapping.hierarchy.bounds import Bounds
-from energysim.mapping.hierarchy.states import Bools, Floats, States
+from energysim.mapping.hierarchy.states import DIMS, Bools, Floats, States
 from energysim.mapping.hierarchy.steps import FREE
 from energysim.mapping.hierarchy.transfer_bounds import product_over
 
@@ -27,7 +27,7 @@ __all__ = ["BLOCK", "Block", "Choices", "together"]
 #: Pairs of a partial mapping and a tile that are worked out at a time.
 BLOCK = 8192
 #: Pairs of a group and a tile that are looked at at a time.
-_PAIRS = 1 << 16
+_PAIRS = 1 << 18
 #: So many times the choices that are wanted are kept.
 _ALIKE = 4
 #: Pairs of a group and a tile, and values worked out, that take as long as one step of work.
@@ -68,17 +68,17 @@ class _Costs:
 
     Attributes
     ----------
-    at : int64 array (n,)
-        What they cover.
     lanes : int64 array (n,)
         Multipliers in use at most.
-    rest, freed : float64 arrays (3, n, resources)
+    covered : float64 array (4, n)
+        Product of what they cover of the free dimensions of each tensor, and of all.
+    rest, freed : float64 arrays (resources, 3, n)
         By tensor: what its free loops make no rarer, and what they do.
     most : float64 array (3, n)
         How much rarer at most.
     """
 
-    at: IntArray
+    covered: Floats
     lanes: IntArray
     rest: Floats
     freed: Floats
@@ -140,6 +140,16 @@ class Choices:
         return self.bounds.outside(self.place)
 
     @cached_property
+    def _covered(self) -> Floats:
+        """Product of each point's sizes over the free dimensions of each tensor, and of all: (4, points)."""
+        return np.stack([self.bounds.lattice.covered(dims) for dims in (*(FREE[t] for t in TENSORS), DIMS)])
+
+    @cached_property
+    def _outside_each(self) -> Floats:
+        """The same by resource: (r, points)."""
+        return np.ascontiguousarray(self._outside.T)
+
+    @cached_property
     def _each(self) -> _Costs:
         """Costs of each partial mapping."""
         bounds, states = self.bounds, self.states
@@ -157,27 +167,30 @@ class Choices:
                     freed += opened
                 else:
                     rest += opened
-            rests.append(rest)
-            freeds.append(freed)
+            rests.append(rest.T)
+            freeds.append(freed.T)
         most = np.stack([product_over(left, FREE[tensor]) for tensor in TENSORS])
-        return _Costs(self._at, bounds.lanes(states, self.place), np.stack(rests), np.stack(freeds), most)
+        covered = self._covered.take(self._at, axis=1)
+        return _Costs(
+            covered, bounds.lanes(states, self.place), np.stack(rests, axis=1), np.stack(freeds, axis=1), most
+        )
 
     @cached_property
     def _least(self) -> _Costs:
         """What no partial mapping of each group stays below."""
         each, order, starts = self._each, self._order, self._starts
         rest, freed = (
-            np.minimum.reduceat(part[:, order], starts, axis=1) for part in (each.rest, each.freed)
+            np.minimum.reduceat(part[:, :, order], starts, axis=2) for part in (each.rest, each.freed)
         )
-        lanes = np.maximum.reduceat(each.lanes[order], starts)
-        return _Costs(self._points, lanes, rest, freed, each.most[:, order[starts]])
+        first, lanes = order[starts], np.maximum.reduceat(each.lanes[order], starts)
+        return _Costs(each.covered[:, first], lanes, rest, freed, each.most[:, first])
 
     @cached_property
     def _lowest(self) -> Floats:
-        """What each group costs at least whatever loops are added, without what lies outside: (groups, r)."""
+        """What each group costs at least whatever loops are added, without what lies outside: (r, groups)."""
         least = self._least
-        cost = np.minimum(least.freed / least.most[:, :, None], least.freed) + least.rest
-        found: Floats = cost.min(axis=0)
+        cost = np.minimum(least.freed / least.most, least.freed) + least.rest
+        found: Floats = cost.min(axis=1)
         return found
 
     @cached_property
@@ -197,9 +210,8 @@ class Choices:
     def least(self, first: int) -> float:
         """Return what no choice of groups from a number on stays below; little work."""
         outside = self.bounds.lattice.least_above(self._outside, self.dims)[self._points[first:]]
-        return float(
-            self._judged(self._lowest[first:] + outside, self._least.lanes[first:]).min(initial=np.inf)
-        )
+        cost, lanes = self._lowest[:, first:].T + outside, self._least.lanes[first:]
+        return float(self.bounds.judged(cost, lanes, self.place).min(initial=np.inf))
 
     def blocks(self, limit: Callable[[], float], first: int = 0) -> Iterator[Block]:
         """Choices that may stay within a limit, and some that do not, from a group on.
@@ -215,8 +227,8 @@ class Choices:
             group, tile = np.nonzero(self.bounds.lattice.reaches(self._points[begin:end], tiles, self.dims))
             self.bounds.problem.work.done += (end - begin) * len(tiles) // _LOOKED
             group, tile = group + begin, tiles[tile]
-            cost = self._lowest[group] + self._outside[tile]
-            worth = self._judged(cost, self._least.lanes[group]) <= limit()
+            cost = self._lowest.take(group, axis=1) + self._outside_each.take(tile, axis=1)
+            worth = self._priced(cost.T, self._least.lanes.take(group)) <= limit()
             for rows, points in self._paired(*self._worth(group[worth], tile[worth], limit())):
                 yield Block(rows, points, self.values(self._each, rows, points), end)
 
@@ -258,7 +270,7 @@ class Choices:
     def _tiles(self, limit: float) -> IntArray:
         """Tiles that may be worth it for some group."""
         most = np.full(len(self._outside), self._least.lanes.max(), dtype=np.int64)
-        value = self._judged(self._lowest.min(axis=0) + self._outside, most)
+        value = self.bounds.judged(self._lowest.min(axis=1) + self._outside, most, self.place)
         return np.flatnonzero((value <= limit) & np.isfinite(value))
 
     def _paired(self, group: IntArray, tile: IntArray) -> Iterator[tuple[IntArray, IntArray]]:
@@ -285,9 +297,9 @@ class Choices:
                 places = _ramps(starts[begin:end], many[begin:end])
                 yield np.repeat(rows[begin:end], many[begin:end]), tile[places]
 
-    def _judged(self, cost: Floats, lanes: IntArray) -> Floats:
+    def _priced(self, cost: Floats, lanes: IntArray) -> Floats:
         self.bounds.problem.work.done += cost.size // _LIGHT
-        return self.bounds.judged(cost, lanes, self.place)
+        return self.bounds.priced(cost, lanes, self.place)
 
     def in_orders(self, block: Block, limit: float) -> Bools:
         """Return which choices stay within a limit, (3, n), by the tensor whose free loops are innermost.
@@ -301,24 +313,18 @@ class Choices:
 
     def values(self, costs: _Costs, rows: IntArray, points: IntArray) -> Floats:
         """Return what no completion stays below, (3, n), for rows (n,) or (1,) and tiles that loops reach."""
-        lattice, at = self.bounds.lattice, costs.at[rows]
-        outside, lanes = self._outside[points], np.broadcast_to(costs.lanes[rows], points.shape)
-        every = lattice.covered()
-        grown = every[points] / every[at]
-        found = np.empty((len(TENSORS), len(points)))
-        for number, tensor in enumerate(TENSORS):
-            covered = lattice.covered(FREE[tensor])
-            rarer = covered[points] / covered[at]
-            # Loops of this tensor alone: those that follow may make it rarer still.
-            rarer = np.where(grown == rarer, costs.most[number, rows], rarer)
-            words = costs.freed[number, rows]
-            cost = words / rarer[:, None]
-            if self.bounds.moves.one:
-                np.minimum(cost, words, out=cost)
-            cost += costs.rest[number, rows]
-            cost += outside
-            found[number] = self._judged(cost, lanes)
-        return found
+        covered = self._covered.take(points, axis=1) / costs.covered.take(rows, axis=1)
+        rarer, every = covered[:-1], covered[-1]
+        # Loops of this tensor alone: those that follow may make it rarer still.
+        np.copyto(rarer, costs.most.take(rows, axis=1), where=rarer == every)
+        words = costs.freed.take(rows, axis=2)
+        cost = words / rarer
+        if self.bounds.moves.one:
+            np.minimum(cost, words, out=cost)
+        cost += costs.rest.take(rows, axis=2)
+        cost += self._outside_each.take(points, axis=1)[:, None]
+        lanes = np.broadcast_to(costs.lanes.take(rows), rarer.shape).reshape(-1)
+        return self._priced(cost.reshape(len(cost), -1).T, lanes).reshape(rarer.shape)
 
 
 def together(blocks: Sequence[Block]) -> Block:
