@@ -95,10 +95,12 @@ def test_nothing_worth_it_is_left_out(seed: int, monkeypatch: pytest.MonkeyPatch
         values = sorted({float(v) for value in every.values() for v in value})
         for limit in [inf, *values[:: max(1, len(values) // 5)], -1.0]:
             met: dict[tuple[int, int], np.ndarray] = {}
-            ends = [0]
+            last = 0
             for block in found.blocks(lambda: limit):  # noqa: B023
-                assert block.end >= ends[-1]
-                ends.append(block.end)
+                groups = found._points.searchsorted(found._at[block.rows])
+                assert (groups.min(), groups.max()) == (block.begin, block.end - 1)
+                assert block.begin >= last - 1
+                last = block.end
                 rows = np.broadcast_to(block.rows, block.points.shape)
                 for row, point, value in zip(rows, block.points, block.values.T, strict=True):
                     assert (int(row), int(point)) not in met

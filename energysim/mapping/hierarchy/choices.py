@@ -47,19 +47,21 @@ class Block:
     values : float64 array (3, n)
         What no completion stays below, by the tensor whose free loops are innermost. If it has none,
         the value is that of an order in which no loops are free.
-    end : int
-        Groups from this number on are in blocks with a larger end.
+    begin, end : int
+        The first group and the one after the last: no group before is in a later block, and none from
+        the end on in this one or an earlier one.
     """
 
     rows: IntArray
     points: IntArray
     values: Floats
+    begin: int
     end: int
 
     def take(self, chosen: Bools | np.bool_) -> Block:
         """Some of them, with a partial mapping for each."""
         rows: IntArray = np.broadcast_to(self.rows, self.points.shape)
-        return Block(rows[chosen], self.points[chosen], self.values[:, chosen], self.end)
+        return Block(rows[chosen], self.points[chosen], self.values[:, chosen], self.begin, self.end)
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,8 +231,7 @@ class Choices:
             group, tile = group + begin, tiles[tile]
             cost = self._lowest.take(group, axis=1) + self._outside_each.take(tile, axis=1)
             worth = self._priced(cost.T, self._least.lanes.take(group)) <= limit()
-            for rows, points in self._paired(*self._worth(group[worth], tile[worth], limit())):
-                yield Block(rows, points, self.values(self._each, rows, points), end)
+            yield from self._paired(*self._worth(group[worth], tile[worth], limit()))
 
     def _worth(self, group: IntArray, tile: IntArray, limit: float) -> tuple[IntArray, IntArray]:
         """Of pairs of groups and tiles, those that may stay within a limit."""
@@ -252,7 +253,7 @@ class Choices:
             Of each tensor. If many are alike some of them will do.
         """
         none = np.zeros(0, dtype=np.int64)
-        kept = Block(none, none, np.zeros((len(TENSORS), 0)), 0)
+        kept = Block(none, none, np.zeros((len(TENSORS), 0)), 0, 0)
         limits, full = np.full((len(TENSORS), 1), limit), np.inf
         for block in self.blocks(lambda: min(float(limits.max()), full)):  # noqa: B023
             better = ((block.values <= limits) & (block.values < full)).any(axis=0)
@@ -273,11 +274,8 @@ class Choices:
         value = self.bounds.judged(self._lowest.min(axis=1) + self._outside, most, self.place)
         return np.flatnonzero((value <= limit) & np.isfinite(value))
 
-    def _paired(self, group: IntArray, tile: IntArray) -> Iterator[tuple[IntArray, IntArray]]:
-        """Partial mappings of groups with the tiles of each: by group, partial mapping, tile.
-
-        One partial mapping, or as many as there are tiles.
-        """
+    def _paired(self, group: IntArray, tile: IntArray) -> Iterator[Block]:
+        """Partial mappings of groups with the tiles of each: by group, partial mapping, tile."""
         if not len(group):
             return
         runs = np.flatnonzero(np.diff(group, prepend=-1))
@@ -291,11 +289,12 @@ class Choices:
         fresh[1:] |= alone[:-1]
         cuts = np.flatnonzero(fresh)
         for begin, end in zip(cuts, [*cuts[1:], len(rows)], strict=True):
-            if end == begin + 1:
-                yield rows[begin:end], tile[starts[begin] : starts[begin] + many[begin]]
-            else:
-                places = _ramps(starts[begin:end], many[begin:end])
-                yield np.repeat(rows[begin:end], many[begin:end]), tile[places]
+            some, points = rows[begin:end], tile[starts[begin] : starts[begin] + many[begin]]
+            if len(some) > 1:
+                points = tile[_ramps(starts[begin:end], many[begin:end])]
+                some = np.repeat(some, many[begin:end])
+            first, last = int(group[starts[begin]]), int(group[starts[end - 1]])
+            yield Block(some, points, self.values(self._each, some, points), first, last + 1)
 
     def _priced(self, cost: Floats, lanes: IntArray) -> Floats:
         self.bounds.problem.work.done += cost.size // _LIGHT
@@ -333,6 +332,7 @@ def together(blocks: Sequence[Block]) -> Block:
         np.concatenate([block.rows for block in blocks]),
         np.concatenate([block.points for block in blocks]),
         np.concatenate([block.values for block in blocks], axis=1),
+        blocks[0].begin,
         blocks[-1].end,
     )
 

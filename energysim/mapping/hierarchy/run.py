@@ -211,13 +211,13 @@ class Run:
         parts: list[States] = []
         total = seen = 0
         self.least_kept = float("inf")
-        for block in self._worth(choices):
+        for block, left in self._worth(choices):
             self._counted(choices, seen, block.end, len(block.rows))
             total, seen = total + len(block.rows), block.end
             if total > self.many:
                 raise ManyError
             parts += self._added(choices, block)
-            self._late(partial(self._left, choices, seen))
+            self._late(partial(self._left, choices, left))
         self._counted(choices, seen, len(choices), 0)
         if not parts:
             return states.take(np.empty(0, np.int64))
@@ -232,34 +232,31 @@ class Run:
     def _left(self, choices: Choices, first: int) -> float:
         """What nothing stays below that follows from states kept, or from those without a level's loops."""
         least, enough = self.least_kept, self.work.done + _LEFT
-        begin = end = first
 
         def lower() -> float:
             return min(least, self.limit)
 
         for block in choices.blocks(lower, first):
-            if block.end > end:
-                begin, end = end, block.end
             if self.work.done > enough:
-                return min(least, choices.least(begin))
+                return min(least, choices.least(block.begin))
             least = min(least, float(block.values.min()))
         return least
 
-    def _worth(self, choices: Choices) -> Iterator[Block]:
-        """Loops that may lead to something better, many at a time, but all of each group."""
+    def _worth(self, choices: Choices) -> Iterator[tuple[Block, int]]:
+        """Loops that may lead to something better, many at a time, and the first group with some left."""
         if self.beam is not None:
-            yield choices.few(self.limit, _TRIED)
+            yield choices.few(self.limit, _TRIED), len(choices)
             return
         waiting: list[Block] = []
         count = 0
         for block in choices.blocks(lambda: self.limit):
-            if count > _LOOPS and block.end > waiting[-1].end:
-                yield together(waiting)
+            if count > _LOOPS:
+                yield together(waiting), block.begin
                 waiting, count = [], 0
             waiting.append(block.take((block.values <= self.limit).any(axis=0)))
             count += len(waiting[-1].rows)
         if waiting:
-            yield together(waiting)
+            yield together(waiting), len(choices)
 
     def _added(self, choices: Choices, block: Block) -> list[States]:
         """The states with a level's loops, in all orders that matter, as one; none if there are none."""
