@@ -136,7 +136,8 @@ class LayerCost:
     optimal : bool
         Whether the mapping is proven the best of that space.
     gap : Fraction
-        Where it is not: the share of the objective that a better one could save at most.
+        Where it is not: the share of the objective that a better one could save at most. Where it is, and the
+        objective is DRAM bits or cycles: the share of its energy that another as good could save.
     searched : tuple of (str, int)
         What became of the partial mappings that a search made: how many were ``made``, had
         ``no_room``, were ``bounded`` (no better than what is known) or ``beaten`` by another.

@@ -55,7 +55,7 @@ def best_in_commands(layer: HierarchyLayer, by_price: Callable[[HierarchyLayer],
         raise refusal
     objective = layer.setting.objective
     best = min(found, key=lambda cost: (device_value(cost, objective), cost.mapping))
-    least = device_value(first, objective)[0] * (1 - first.gap)
+    least = device_value(first, objective)[0] * (1 if first.optimal else 1 - first.gap)
     value = device_value(best, objective)[0]
     gap = max(Fraction(0), 1 - Fraction(least) / value) if value else Fraction(0)
     return replace(best, mappings=first.mappings, searched=first.searched, optimal=not gap, gap=gap)

@@ -57,8 +57,8 @@ def in_phases(layer: HierarchyLayer, best: Callable[[HierarchyLayer, int], Layer
             except CapacityError as error:
                 raise CapacityError(f"phase {part} of a transposed convolution: {error}") from error
     found = _sum(layer, costs, _unmet(layer, shares))
-    gap = _gap([cost for _, cost in costs], layer.setting.objective)
-    return replace(found, optimal=not gap, gap=gap)
+    optimal, gap = _proof([cost for _, cost in costs], layer.setting.objective)
+    return replace(found, optimal=optimal, gap=gap)
 
 
 def _shares(layer: HierarchyLayer, parts: tuple[Phase, ...]) -> list[HierarchyLayer | None]:
@@ -164,10 +164,12 @@ def _counted(costs: list[LayerCost]) -> tuple[tuple[str, int], ...]:
     return tuple(found.items())
 
 
-def _gap(costs: list[LayerCost], objective: str) -> Fraction:
-    """The share of the objective that better mappings of the phases could save at most."""
+def _proof(costs: list[LayerCost], objective: str) -> tuple[bool, Fraction]:
+    """Whether the sum is proven the least, and the share that better mappings of the phases could save."""
     if objective != "edp":
-        return max((cost.gap for cost in costs), default=Fraction(0))
+        optimal = all(cost.optimal for cost in costs)
+        return optimal, max((cost.gap for cost in costs if cost.optimal == optimal), default=Fraction(0))
     value = sum(cost.energy_aj for cost in costs) * sum(cost.cycles for cost in costs)
     least = sum(isqrt(int(cost.energy_aj * cost.cycles * (1 - cost.gap))) for cost in costs) ** 2
-    return max(Fraction(0), 1 - Fraction(least, value)) if value else Fraction(0)
+    gap = max(Fraction(0), 1 - Fraction(least, value)) if value else Fraction(0)
+    return not gap, gap

@@ -137,11 +137,11 @@ class _Search:
                 return np.where(first(values, lanes) <= found.value + 0.5, both.joules(values, lanes), np.inf)
 
             second = self._searched(both, energy, (float(cost.energy_aj), parse_mapping(cost.mapping)))
-            cost, gap = self._exact(second, "energy"), _gap(second.least, second.value)
-            pruned = pruned + second.pruned
-        return replace(
-            cost, mappings=found.mappings, optimal=not gap, gap=gap, searched=tuple(vars(pruned).items())
-        )
+            cost, pruned = self._exact(second, "energy"), pruned + second.pruned
+            cost = replace(cost, optimal=True, gap=_gap(second.least, second.value))
+        else:
+            cost = replace(cost, optimal=not gap, gap=gap)
+        return replace(cost, mappings=found.mappings, searched=tuple(vars(pruned).items()))
 
     def _part(self, share: float) -> _Search:
         """A search that may take a share of what is left of the work and of the time."""
@@ -163,18 +163,15 @@ class _Search:
             self._nothing(found)
         costs = list(self._fitting(found.ties[:_COUNTED]))
         best = min(costs, key=lambda cost: (*self._key(cost), cost.mapping))
-        value = _number(best, self.wanted)
         # A filter without any weight is written all the same: what its sums save by starting at zero
         # may then be more than all products cost, and the search counts on products that cost something.
         least = (
             found.least
             if self.layer.work.nest.kernel.mask().any(axis=(1, 2, 3)).all()
-            else self._certain(best)
+            else self._certain(best, self.wanted)
         )
-        gap = Fraction(0) if least * (1 + _NEAR) >= value else _gap(least, value)
-        return replace(
-            best, mappings=self.size, optimal=not gap, gap=gap, searched=tuple(vars(found.pruned).items())
-        )
+        best = self._proven(best, least)
+        return replace(best, mappings=self.size, searched=tuple(vars(found.pruned).items()))
 
     @cached_property
     def size(self) -> int:
@@ -206,9 +203,15 @@ class _Search:
         if not costs:
             self._nothing(None)
         best = min(costs, key=lambda cost: (*self._key(cost), cost.mapping))
-        value, least = _number(best, self.wanted), self._least(best)
-        gap = Fraction(0) if least * (1 + _NEAR) >= value else _gap(least, value)
-        return replace(best, mappings=self.size, optimal=not gap, gap=gap)
+        return replace(self._proven(best, self._least(best)), mappings=self.size)
+
+    def _proven(self, cost: LayerCost, least: float) -> LayerCost:
+        """The cost with a proof or a gap, if no mapping stays below a value."""
+        value = _number(cost, self.wanted)
+        if least * (1 + _NEAR) < value:
+            return replace(cost, optimal=False, gap=_gap(least, value))
+        equals = _gap(self._certain(cost, "energy"), cost.energy_aj) if self.whole else Fraction(0)
+        return replace(cost, optimal=True, gap=equals)
 
     def _least(self, cost: LayerCost) -> float:
         """What no mapping stays below, if every tile fitted; but DRAM traffic is bounded by what fits."""
@@ -235,15 +238,15 @@ class _Search:
         dram = self.layer.hierarchy.levels[0]
         return min(dram.read.energy_aj, dram.update.energy_aj) / dram.word_bits
 
-    def _certain(self, cost: LayerCost) -> float:
+    def _certain(self, cost: LayerCost, objective: str) -> float:
         """What no mapping stays below on any hierarchy: multiplications and the bound of DRAM traffic."""
-        if self.wanted == "dram":
+        if objective == "dram":
             return float(cost.dram_bound_bits)
         made = sum(access.energy_aj for access in cost.accesses if access.level == "mac")
         energy = made + cost.dram_bound_bits * self._cheapest_bit
         lanes = prod(axis.size for axis in self.layer.hierarchy.axes)
         cycles = self.layer.effective_macs / lanes
-        return {"energy": energy, "delay": cycles, "edp": energy * cycles}[self.wanted]
+        return {"energy": energy, "delay": cycles, "edp": energy * cycles}[objective]
 
     def _fitting(self, mappings: Iterable[Mapping]) -> Iterator[LayerCost]:
         for mapping in mappings:

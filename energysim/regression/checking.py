@@ -11,6 +11,7 @@ from energysim.regression.baseline import Baseline
 from energysim.regression.baseline_json import read_baseline
 from energysim.regression.comparison import Comparison, compare
 from energysim.regression.engine import engine_digests
+from energysim.regression.files import meant_files
 from energysim.regression.taking import take
 from energysim.regression.tolerances import Tolerance, need_matches
 
@@ -78,7 +79,7 @@ def check(path: str | Path, tolerances: Sequence[Tolerance] = ()) -> CheckResult
         If the file is no baseline, cannot be recomputed, or a tolerance names none of its numbers.
     """
     found = _compared(Path(path), tolerances)
-    need_matches(tolerances, found.layers, found.columns)
+    need_matches(tolerances, found.numbers)
     return CheckResult(Path(path), found)
 
 
@@ -94,21 +95,37 @@ def _compared(path: Path, tolerances: Sequence[Tolerance]) -> Comparison:
 def check_all(paths: Iterable[Path], tolerances: Sequence[Tolerance] = ()) -> list[CheckResult]:
     """Check several baselines; one that cannot be checked does not keep the others from it.
 
+    Parameters
+    ----------
+    paths : iterable of Path
+        Files, or folders of them. One that is not there, and a folder without any, is a result too.
+    tolerances : sequence of Tolerance
+
     Raises
     ------
     UsageError
-        If a tolerance names no number of any of them.
+        If a tolerance names no number of any of them, and all of them could be checked: it may be
+        meant for one that could not.
     """
-    results = []
-    for path in paths:
-        try:
-            results.append(CheckResult(path, _compared(path, tolerances)))
-        except EnergysimError as error:
-            text = str(error)
-            results.append(CheckResult(path, None, text if text.startswith(str(path)) else f"{path}: {text}"))
-    compared = [result.comparison for result in results if result.comparison is not None]
-    layers = dict.fromkeys(name for found in compared for name in found.layers)
-    columns = dict.fromkeys(name for found in compared for name in found.columns)
-    if compared:
-        need_matches(tolerances, layers, columns)
+    results = [
+        CheckResult(path, None, problem) if problem else _checked(path, tolerances)
+        for path, problem in meant_files(paths).items()
+    ]
+    numbers: dict[str, dict[str, None]] = {}
+    for result in results:
+        if result.comparison is None:
+            return results
+        for layer, columns in result.comparison.numbers.items():
+            numbers.setdefault(layer, {}).update(dict.fromkeys(columns))
+    need_matches(tolerances, numbers)
     return results
+
+
+def _checked(path: Path, tolerances: Sequence[Tolerance]) -> CheckResult:
+    try:
+        return CheckResult(path, _compared(path, tolerances))
+    except EnergysimError as error:
+        text = str(error)
+    except OSError as error:  # a file of its recipe that went away, or that may not be looked at
+        text = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+    return CheckResult(path, None, text if text.startswith(str(path)) else f"{path}: {text}")

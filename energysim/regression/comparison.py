@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from energysim.errors import UsageError
@@ -92,8 +92,8 @@ class Comparison:
     inputs : tuple of InputChange
     schemes_gone, schemes_new : tuple of str
         Schemes that only one of the two has.
-    layers, columns : tuple of str
-        Names of the numbers that were compared: what a tolerance can name.
+    numbers : mapping of str to collection of str
+        Layer -> columns of the numbers that were compared, of any scheme: what a tolerance can name.
     """
 
     old: Baseline
@@ -102,8 +102,7 @@ class Comparison:
     inputs: tuple[InputChange, ...]
     schemes_gone: tuple[str, ...]
     schemes_new: tuple[str, ...]
-    layers: tuple[str, ...] = ()
-    columns: tuple[str, ...] = ()
+    numbers: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -178,13 +177,12 @@ def compare(old: Baseline, new: Baseline, tolerances: Sequence[Tolerance] = ()) 
     common = [scheme for scheme in old.table if scheme in new.table]
     _need_common(old, new, common)
     changes: list[Change] = []
-    columns: dict[str, None] = {}
-    layers: dict[str, None] = {}
+    numbers: dict[str, dict[str, None]] = {}
     for scheme in common:
         for layer, before, after, whole in _rows(old.table[scheme], new.table[scheme]):
-            layers[layer] = None
+            named = numbers.setdefault(layer, {})
             for column in dict.fromkeys([*before, *after]):
-                columns[column] = None
+                named[column] = None
                 was, now = before.get(column, 0), after.get(column, 0)
                 if equal(column, was, now):
                     continue
@@ -198,8 +196,7 @@ def compare(old: Baseline, new: Baseline, tolerances: Sequence[Tolerance] = ()) 
         tuple(_inputs(old, new)),
         tuple(scheme for scheme in old.table if scheme not in new.table),
         tuple(scheme for scheme in new.table if scheme not in old.table),
-        tuple(layers),
-        tuple(columns),
+        numbers,
     )
 
 

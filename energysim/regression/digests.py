@@ -1,4 +1,4 @@
-"""Digests of what an estimate is made from: networks, hardware, schemes.
+"""Digests of what an estimate is made from: networks, hardware, schemes, mappings.
 
 A value is written down as text that is equal exactly if the values are, and hashed. Fields that have
 their default are left out, so that an operator or a specification that gains a field keeps its digest.
@@ -18,8 +18,9 @@ import numpy as np
 from energysim.errors import UsageError
 from energysim.graph import LayerGraph
 from energysim.hardware import Hardware
+from energysim.mapping.hierarchy.files import read_mappings
 
-__all__ = ["canonical", "digest", "file_digest", "graph_digest", "hardware_digest"]
+__all__ = ["canonical", "digest", "graph_digest", "hardware_digest", "mappings_digest"]
 
 _LENGTH = 16  # hexadecimal digits: 64 bits tell two inputs apart
 
@@ -58,19 +59,15 @@ def hardware_digest(hardware: Hardware) -> str:
     return digest(hardware, _WORDS)
 
 
-def file_digest(path: Path) -> str:
-    """Return a digest of the bytes of a file.
+def mappings_digest(given: str | Path | Mapping[str, object]) -> str:
+    """Return a digest of mappings by layer, or of those in a file: of what they say, however it is written.
 
     Raises
     ------
-    UsageError
-        If it cannot be read.
+    EnergysimError
+        If the file is none of mappings.
     """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:_LENGTH]
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    return digest(given if isinstance(given, Mapping) else read_mappings(given))
 
 
 def canonical(value: object, without: frozenset[str] = frozenset()) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from energysim.regression.taking import of_report
 from energysim.report import Report
 from energysim.zoo import model_names
 
-__all__ = ["baseline_files", "missing", "read_either"]
+__all__ = ["baseline_files", "meant_files", "missing", "read_either"]
 
 
 def baseline_files(paths: Iterable[Path]) -> list[Path]:
@@ -26,21 +27,46 @@ def baseline_files(paths: Iterable[Path]) -> list[Path]:
         If a file is not there, with the command that creates it, or a folder holds none; for all of
         them at once.
     """
-    found: list[Path] = []
-    problems = []
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(path.glob("*.json"))
-            if not inside:
-                problems.append(f"{path}: no baseline (*.json) in this folder; {_create(path / 'NAME.json')}")
-            found += inside
-        elif not path.exists():
-            problems.append(missing(path))
-        else:
-            found.append(path)
+    found = meant_files(paths)
+    problems = [problem for problem in found.values() if problem]
     if problems:
         raise UsageError("\n".join(problems))
-    return list(dict.fromkeys(found))
+    return list(found)
+
+
+def meant_files(paths: Iterable[Path]) -> dict[Path, str]:
+    """Return the files meant by paths as :func:`baseline_files` does, and what is wrong with each.
+
+    Nothing is said of a file that is there, whatever it holds. A folder that holds none, or that cannot
+    be listed, stands for itself.
+    """
+    found: dict[Path, str] = {}
+    for path in paths:
+        if os.path.isdir(path):  # unlike Path.is_dir it raises nothing where a folder may not be looked into
+            found.update(_inside(path))
+        else:
+            found[path] = "" if _may_be_read(path) else missing(path)
+    return found
+
+
+def _inside(folder: Path) -> dict[Path, str]:
+    try:
+        files = sorted(folder / name for name in os.listdir(folder) if name.endswith(".json"))
+    except OSError as error:
+        return {folder: f"{folder}: cannot be read: {error.strerror}"}
+    none = f"{folder}: no baseline (*.json) in this folder; {_create(folder / 'NAME.json')}"
+    return dict.fromkeys(files, "") or {folder: none}
+
+
+def _may_be_read(path: Path) -> bool:
+    """Whether there is something; reading it tells what else is wrong."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError):
+        return True
+    return True
 
 
 def missing(path: Path) -> str:

@@ -16,7 +16,7 @@ from energysim.regression.baseline import Baseline
 from energysim.regression.baseline_json import read_baseline, write_baseline
 from energysim.regression.checking import CheckResult, recomputed
 from energysim.regression.comparison import compare
-from energysim.regression.digests import graph_digest
+from energysim.regression.digests import graph_digest, mappings_digest
 from energysim.regression.engine import engine_digests
 from energysim.regression.files import missing
 from energysim.regression.recipe import Recipe
@@ -128,6 +128,9 @@ class EnergyBaseline:
         if isinstance(what, LayerGraph):
             network = {**made.inputs["network"], "digest": graph_digest(what)}
             made = replace(made, inputs={**made.inputs, "network": network})
+        if options.get("mapping"):
+            files = {"mapping": mappings_digest(options["mapping"])}
+            made = replace(made, inputs={**made.inputs, "files": files})
         return made
 
     def _compared(self, path: Path, new: Baseline, tolerances: str | Iterable[str]) -> str:
@@ -146,7 +149,7 @@ class EnergyBaseline:
         texts = [tolerances] if isinstance(tolerances, str) else tolerances
         rules = [parse_tolerance(text) for text in texts]
         found = compare(old, new, rules)
-        need_matches(rules, found.layers, found.columns)
+        need_matches(rules, found.numbers)
         if found.passed:
             return ""
         found = replace(found, new=replace(new, engine=engine_digests()))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from energysim import __version__
 from energysim.hardware import Hardware, describe_constants, load_hardware
 from energysim.model_weights import weights_of
 from energysim.regression.baseline import Baseline
 from energysim.regression.counts import report_table, unit_costs
-from energysim.regression.digests import digest, file_digest, graph_digest, hardware_digest
+from energysim.regression.digests import digest, graph_digest, hardware_digest, mappings_digest
 from energysim.regression.engine import engine_digests
 from energysim.regression.recipe import Recipe
 from energysim.report import Report
@@ -99,7 +97,7 @@ def take(recipe: Recipe, engine: bool = True) -> Baseline:
         arrays, _ = weights_of(graph, recipe.model, recipe.weights)
         inputs["weights"] = {"digest": digest(dict(arrays))}
     if recipe.mapping:
-        inputs["files"] = {"mapping": file_digest(Path(recipe.mapping))}
+        inputs["files"] = {"mapping": mappings_digest(recipe.mapping)}
     inputs = {section: values for section, values in inputs.items() if values}
     return Baseline(inputs, report_table(report), recipe, digests, __version__)
 

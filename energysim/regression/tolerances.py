@@ -10,7 +10,7 @@ layer being there.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from fractions import Fraction
@@ -105,12 +105,32 @@ def allowed(
     return derived
 
 
-def need_matches(tolerances: Iterable[Tolerance], layers: Iterable[str], columns: Iterable[str]) -> None:
-    """Raise UsageError for a tolerance that names no number."""
-    rows, heads = list(layers), list(columns)
+def need_matches(tolerances: Iterable[Tolerance], numbers: Mapping[str, Collection[str]]) -> None:
+    """Raise UsageError for a tolerance that names no number.
+
+    Parameters
+    ----------
+    tolerances : iterable of Tolerance
+    numbers : mapping of str to collection of str
+        Layer -> its columns: all that can be named. Two layers need not have the same columns.
+    """
+    columns = _columns(numbers.values())
     for one in tolerances:
-        for what, glob, names in (("layer", one.layers, rows), ("column", one.columns, heads)):
-            if not any(_meant(name, glob) for name in names):
-                listed = names if len(names) <= 24 else [*names[:6], "...", *names[-2:]]
-                hint = near_miss(glob, names) or f" ({', '.join(listed)})"
-                raise UsageError(f"tolerance {one.text!r} names no {what}: {glob!r}{hint}")
+        rows = [name for name in numbers if _meant(name, one.layers)]
+        own = _columns(numbers[name] for name in rows)
+        if not rows:
+            raise _nothing(one, "layer", one.layers, list(numbers))
+        if not any(_meant(name, one.columns) for name in columns):
+            raise _nothing(one, "column", one.columns, columns)
+        if not any(_meant(name, one.columns) for name in own):
+            raise _nothing(one, f"column of {one.layers!r}", one.columns, own)
+
+
+def _columns(each: Iterable[Collection[str]]) -> list[str]:
+    return list(dict.fromkeys(name for columns in each for name in columns))
+
+
+def _nothing(one: Tolerance, what: str, glob: str, names: list[str]) -> UsageError:
+    listed = names if len(names) <= 24 else [*names[:6], "...", *names[-2:]]
+    hint = near_miss(glob, names) or f" ({', '.join(listed)})"
+    return UsageError(f"tolerance {one.text!r} names no {what}: {glob!r}{hint}")

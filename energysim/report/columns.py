@@ -151,7 +151,12 @@ _LAYERS = (
     _text("mapping", "The mapping chosen; empty where there is none to choose."),
     _count("mappings", "1", "Mappings in the space searched."),
     _flag("optimal", "Whether the mapping is proven the best of that space."),
-    _real("gap", "1", "Where it is not: the share of the objective that a better one could save at most."),
+    _real(
+        "gap",
+        "1",
+        "Where it is not: the share of the objective that a better one could save at most; where it is, and "
+        "the objective is DRAM bits or cycles: the share of its energy that another as good could save.",
+    ),
     _text("searched", "What became of the partial mappings of the search."),
     _count("stall_cycles", "cycle", "Of the cycles, those in which multipliers wait for memories."),
 )

@@ -50,7 +50,9 @@ def _cells(row: LayerRow) -> tuple[str, ...]:
 def _proof(row: LayerRow) -> str:
     if not row.mappings:
         return "given"
-    return "optimal" if row.optimal else f"{_percent(row.gap)} at most to save"
+    if row.optimal:
+        return f"optimal; energy: {_percent(row.gap)} at most to save" if row.gap else "optimal"
+    return f"{_percent(row.gap)} at most to save"
 
 
 def _percent(share: Fraction) -> str:

@@ -165,9 +165,11 @@ def _mappings(report: Report) -> Iterator[str]:
                 f"{len(open_)} NOT proven best, a better one could save {float(100 * most):.3g} % of a "
                 "layer's objective at most; all"
             )
+        equals = max((row.gap for row in searched if row.optimal), default=Fraction(0))
+        more = f"; one as good could save {float(100 * equals):.3g} % of a layer's energy at most"
         yield (
             f"mappings: {proven} of {engineering(sum(row.mappings for row in searched))} in the space "
-            f"({len(searched)} layers); DRAM traffic over the lower bound: "
+            f"({len(searched)} layers){more if equals else ''}; DRAM traffic over the lower bound: "
             f"{', '.join(f'{_excess(report, scheme)} ({scheme})' for scheme in report.schemes)}"
         )
 

@@ -53,7 +53,8 @@ class LayerRow:
     optimal : bool
         Whether the mapping is proven the best of that space.
     gap : Fraction
-        Where it is not: the share of the objective that a better one could save at most.
+        Where it is not: the share of the objective that a better one could save at most. Where it is, and the
+        objective is DRAM bits or cycles: the share of its energy that another as good could save.
     searched : str
         What became of the partial mappings that a search made.
     stall_cycles : int

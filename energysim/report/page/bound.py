@@ -96,7 +96,7 @@ def _searched(run: Run) -> str:
     space = engineering(sum(row.mappings for row in rows))
     if best == len(rows):
         return f"all {best} proven best of {space}"
-    gap = max(row.gap for row in rows)
+    gap = max(row.gap for row in rows if not row.optimal)
     return (
         f"{best} of {len(rows)} proven best of {space}; at most {float(100 * gap):.3g} % of a layer to save"
     )
@@ -108,5 +108,6 @@ def proof(row: LayerRow) -> str:
         return "given"
     space = engineering(row.mappings)
     if row.optimal:
-        return f"proven best of {space}"
+        energy = f"; {float(100 * row.gap):.3g} % of its energy at most to save" if row.gap else ""
+        return f"proven best of {space}{energy}"
     return f"not proven best of {space}: {float(100 * row.gap):.3g} % at most to save"
