@@ -128,7 +128,9 @@ class _Search:
         self.work.done = part.work.done
         if not found.ties:
             self._nothing(found)
-        cost, gap, pruned = self._exact(found, self.wanted), _gap(found.least, found.value), found.pruned
+        cost, pruned = self._exact(found, self.wanted), found.pruned
+        bound = float(cost.dram_bound_bits) if self.wanted == "dram" else 0.0
+        gap = _gap(max(found.least, bound), found.value)
         if self.whole and not gap:
             both = replace(self.prices, energy=True)
             first = self._objective(both)

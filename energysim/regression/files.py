@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
+from stat import S_ISDIR
 
 from energysim.errors import UsageError
 from energysim.hardware import hardware_names
@@ -37,36 +37,24 @@ def baseline_files(paths: Iterable[Path]) -> list[Path]:
 def meant_files(paths: Iterable[Path]) -> dict[Path, str]:
     """Return the files meant by paths as :func:`baseline_files` does, and what is wrong with each.
 
-    Nothing is said of a file that is there, whatever it holds. A folder that holds none, or that cannot
-    be listed, stands for itself.
+    Nothing is said of a file that is there, whatever it holds: reading it tells. A folder that holds
+    none, or that cannot be listed, stands for itself.
     """
     found: dict[Path, str] = {}
     for path in paths:
-        if os.path.isdir(path):  # unlike Path.is_dir it raises nothing where a folder may not be looked into
-            found.update(_inside(path))
-        else:
-            found[path] = "" if _may_be_read(path) else missing(path)
+        try:
+            found.update(_inside(path) if S_ISDIR(path.stat().st_mode) else {path: ""})
+        except (FileNotFoundError, NotADirectoryError):
+            found[path] = missing(path)
+        except (OSError, ValueError) as error:
+            found[path] = f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}"
     return found
 
 
 def _inside(folder: Path) -> dict[Path, str]:
-    try:
-        files = sorted(folder / name for name in os.listdir(folder) if name.endswith(".json"))
-    except OSError as error:
-        return {folder: f"{folder}: cannot be read: {error.strerror}"}
+    files = sorted(path for path in folder.iterdir() if path.name.endswith(".json"))
     none = f"{folder}: no baseline (*.json) in this folder; {_create(folder / 'NAME.json')}"
     return dict.fromkeys(files, "") or {folder: none}
-
-
-def _may_be_read(path: Path) -> bool:
-    """Whether there is something; reading it tells what else is wrong."""
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except (OSError, ValueError):
-        return True
-    return True
 
 
 def missing(path: Path) -> str:

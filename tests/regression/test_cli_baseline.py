@@ -279,11 +279,31 @@ def test_the_step_summary_of_github(here: Path, capsys: Capture, monkeypatch: py
     summary = Path("summary.md").read_text()
     assert summary.startswith("before\n## 1 baseline checked: 0 hold, 1 moved\n")
     assert "| dense | conv2 | buffer | energy |" in summary
-    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "no/such/file")
-    assert called("check", "base.json", "--format", "github") == 2
-    assert "GITHUB_STEP_SUMMARY no/such/file: cannot be written" in capsys.readouterr().err
     monkeypatch.delenv("GITHUB_STEP_SUMMARY")
     assert called("check", "base.json", "--format", "github") == 1
+
+
+def test_a_summary_that_cannot_be_written_changes_no_verdict(
+    here: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    created()
+    check = ("check", "base.json", "--format", "github")
+    for name, reason in (("no/such/file", "No such file or directory"), (".", "Is a directory")):
+        monkeypatch.setenv("GITHUB_STEP_SUMMARY", name)
+        warning = f"energysim: warning: GITHUB_STEP_SUMMARY {name}: cannot be written: {reason}"
+        capsys.readouterr()
+        assert called(*check) == 0
+        told = capsys.readouterr()
+        assert told.err.splitlines() == [warning]
+        assert told.out.startswith("::notice title=energysim check::1 baseline checked: 1 holds")
+    edit(Path("soc.yaml"), "read: {value: 6 pJ", "read: {value: 7 pJ")
+    assert called(*check) == 1
+    told = capsys.readouterr()
+    assert told.err.splitlines()[0] == warning
+    assert "numbers moved in 3 layers: the inputs changed" in told.err.splitlines()[1]
+    assert told.out.startswith("::error file=base.json,")
+    assert called(*check, "-o", "no/such/file") == 2  # a file that was asked for
+    assert "no/such/file: cannot be written" in capsys.readouterr().err
 
 
 def test_results_in_files(here: Path) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from energysim.errors import UsageError
+from energysim.errors import EnergysimError, UsageError
 from energysim.graph import GraphBuilder, LayerGraph
 from energysim.hardware import load_hardware
 from energysim.kernels import MaskKernel
-from energysim.regression.digests import canonical, digest, file_digest, graph_digest, hardware_digest
+from energysim.mapping.hierarchy.files import read_mappings
+from energysim.regression.digests import canonical, digest, graph_digest, hardware_digest, mappings_digest
 from energysim.resources import data_folder
 from energysim.schemes import parse_schemes
 from energysim.zoo import load_model
@@ -137,8 +138,54 @@ def test_schemes_by_content_not_by_file(tmp_path: Path, monkeypatch: pytest.Monk
     assert a == b != c
 
 
-def test_files(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"abc")
-    assert file_digest(tmp_path / "a") == "ba7816bf8f01cfea"  # SHA-256 of "abc", FIPS 180-2 appendix B.1
-    with pytest.raises(UsageError, match="cannot be read: No such file"):
-        file_digest(tmp_path / "b")
+def test_schemes_by_what_their_file_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = Path("own.yaml")
+    own.write_text("schema: energysim-patterns/1\nwindow: [3, 3]\nslots: [[0, 1], [4]]\n")
+    before = digest(parse_schemes("psconv:patterns=own.yaml"))
+    own.write_text(
+        "# two slots\nslots:\n- [0,\n   1]\n\n- [4]  # last\nwindow: [3, 3]\nschema: 'energysim-patterns/1'"
+    )
+    assert digest(parse_schemes("psconv:patterns=own.yaml")) == before
+
+
+MAPPINGS = """\
+schema: energysim-mapping/1
+layers:
+  conv1:
+    dram: M2 C4
+    X: Q4
+    bypass: {buffer: weights}
+  fc: "dram: M16"
+"""
+
+
+def mapped(text: str, folder: Path) -> str:
+    (folder / "m.yaml").write_text(text)
+    return mappings_digest(folder / "m.yaml")
+
+
+def test_mappings_by_what_their_file_says(tmp_path: Path) -> None:
+    own = mapped(MAPPINGS, tmp_path)
+    same = (
+        f"# of the small network\n\n{MAPPINGS}\n# end\n",
+        MAPPINGS.replace("dram: M2 C4", "dram:   'M2  C4'  # outermost"),
+        MAPPINGS.replace("    dram: M2 C4\n    X: Q4\n", "    X: Q4\n    dram: M2 C4\n"),
+        MAPPINGS.replace("dram: M2 C4", "dram: M2 C4 P1"),  # a loop of one trip is none
+        'schema: energysim-mapping/1\nlayers:\n  fc: {dram: M16}\n  "conv1": '
+        '"X: Q4; dram: M2 C4; bypass buffer: weights"\n',
+    )
+    assert {mapped(text, tmp_path) for text in same} == {own}
+    others = [
+        MAPPINGS.replace("M2 C4", "C4 M2"),  # another loop is the outer one
+        MAPPINGS.replace("M16", "M8"),
+        MAPPINGS.replace("Q4", "P4"),
+        MAPPINGS.replace("X: Q4", "Y: Q4"),
+        MAPPINGS.replace("{buffer: weights}", "{buffer: inputs}"),
+        MAPPINGS.replace("fc:", "fc2:"),
+    ]
+    found = [own, *(mapped(text, tmp_path) for text in others)]
+    assert len(set(found)) == len(found)
+    assert mappings_digest(read_mappings(tmp_path / "m.yaml")) == found[-1]
+    with pytest.raises(EnergysimError, match="cannot be read: No such file"):
+        mappings_digest(tmp_path / "none.yaml")

@@ -77,7 +77,7 @@ def test_a_name_with_brackets_means_itself() -> None:
     rule = parse_tolerance("conv[0]:x:macs=-any..+any")
     assert rule.names("conv[0]:x", "macs")
     assert not rule.names("conv[1]:x", "macs")
-    need_matches([rule], ["conv[0]:x"], ["macs"])
+    need_matches([rule], {"conv[0]:x": ["macs"]})
 
 
 def test_energies_are_equal_within_a_part_in_a_billion_both_ways() -> None:
@@ -97,9 +97,24 @@ def test_equal_means_equal_for_counts(old: int, new: int) -> None:
 
 
 def test_a_tolerance_that_names_nothing_is_an_error() -> None:
-    layers, columns = ["conv1", "conv2", "total"], ["macs", "dram.energy_aj", "energy_aj"]
-    need_matches([parse_tolerance("conv*:*.energy_aj=-1%..+1%")], layers, columns)
+    numbers = dict.fromkeys(["conv1", "conv2", "total"], ["macs", "dram.energy_aj", "energy_aj"])
+    need_matches([parse_tolerance("conv*:*.energy_aj=-1%..+1%")], numbers)
     with pytest.raises(UsageError, match=r"names no layer: 'conf1'; did you mean 'conv1'\?"):
-        need_matches([parse_tolerance("conf1:macs=-1%..+1%")], layers, columns)
+        need_matches([parse_tolerance("conf1:macs=-1%..+1%")], numbers)
     with pytest.raises(UsageError, match="names no column: 'energy'"):
-        need_matches([parse_tolerance("energy=-1%..+1%")], layers, columns)
+        need_matches([parse_tolerance("energy=-1%..+1%")], numbers)
+
+
+def test_a_column_that_only_other_layers_have_is_no_number() -> None:
+    numbers = {"conv1": ["layers", "macs", "cycles"], "flat1": ["layers", "cycle_waits"]}
+    for fine in ("conv1:macs", "*1:macs", "flat1:*waits", "flat*:cycle*", "macs"):
+        need_matches([parse_tolerance(f"{fine}=-1%..+1%")], numbers)
+    for wrong, message in (
+        ("flat1:macs", "names no column of 'flat1': 'macs' (layers, cycle_waits)"),
+        ("flat*:mac?", "names no column of 'flat*': 'mac?' (layers, cycle_waits)"),
+        ("flat1:cycles", "names no column of 'flat1': 'cycles'; did you mean 'cycle_waits'?"),
+        ("flat1:watts", "names no column: 'watts'"),
+    ):
+        with pytest.raises(UsageError, match="tolerance .* names no column") as caught:
+            need_matches([parse_tolerance(f"{wrong}=-1%..+1%")], numbers)
+        assert message in str(caught.value)
