@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,6 +51,14 @@ def created(*options: str, model: str = "net.py", name: str = "base.json") -> Ba
     """A baseline of the small network as the program makes it."""
     assert called("baseline", "create", model, "-w", "soc.yaml", "-o", name, *options) == 0
     return read_baseline(Path(name))
+
+
+def gate(capture: pytest.CaptureFixture[str], *options: str) -> tuple[int, dict[str, Any]]:
+    """Exit code of a check of the baseline, and what it says of it."""
+    capture.readouterr()
+    code = called("check", "base.json", "--format", "json", *options)
+    (found,) = json.loads(capture.readouterr().out)["baselines"]
+    return code, found
 
 
 def flat(text: str) -> str:

@@ -97,7 +97,7 @@ def test_equal_means_equal_for_counts(old: int, new: int) -> None:
 
 
 def test_a_tolerance_that_names_nothing_is_an_error() -> None:
-    numbers = dict.fromkeys(["conv1", "conv2", "total"], ["macs", "dram.energy_aj", "energy_aj"])
+    numbers = {name: ["macs", "dram.energy_aj", "energy_aj"] for name in ("conv1", "conv2", "total")}
     need_matches([parse_tolerance("conv*:*.energy_aj=-1%..+1%")], numbers)
     with pytest.raises(UsageError, match=r"names no layer: 'conf1'; did you mean 'conv1'\?"):
         need_matches([parse_tolerance("conf1:macs=-1%..+1%")], numbers)
@@ -115,6 +115,6 @@ def test_a_column_that_only_other_layers_have_is_no_number() -> None:
         ("flat1:cycles", "names no column of 'flat1': 'cycles'; did you mean 'cycle_waits'?"),
         ("flat1:watts", "names no column: 'watts'"),
     ):
-        with pytest.raises(UsageError, match="tolerance .* names no column") as caught:
+        with pytest.raises(UsageError, match=r"tolerance .* names no column") as caught:
             need_matches([parse_tolerance(f"{wrong}=-1%..+1%")], numbers)
         assert message in str(caught.value)
