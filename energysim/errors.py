@@ -19,6 +19,7 @@ __all__ = [
     "ExportError",
     "FormatError",
     "GraphError",
+    "LayerError",
     "ModelError",
     "SchemeError",
     "ShapeError",
@@ -68,6 +69,10 @@ class EnergysimError(Exception):
 
 class UsageError(EnergysimError):
     """A wrong option or argument of a command or of the Python API."""
+
+
+class LayerError(UsageError):
+    """A layer that a cost model does not know."""
 
 
 class UnknownNameError(EnergysimError):

@@ -13,6 +13,7 @@ from energysim.densities import ZerosSource, apply_zeros, read_zeros
 from energysim.errors import (
     CapacityError,
     EnergysimError,
+    LayerError,
     SchemeError,
     SpecError,
     UnknownOperatorError,
@@ -290,7 +291,7 @@ class _Walker:
                 (self._known[key],) = self.model.evaluate((work,), setting)
                 if isinstance(work, MacWorkload) and not work.extra.additions:
                     self._datapaths[_datapath(work, setting)] = None
-            except (CapacityError, MappingError, SpecError) as error:
+            except (CapacityError, LayerError, MappingError, SpecError) as error:
                 where = f"layer {node!r} on {setting.hardware.name!r}"
                 raise type(error)(f"{where}: {error}") from None
             except (OverflowError, MemoryError) as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 from energysim.cost.base import LayerCost, Setting
 from energysim.cost.hierarchy_layer import HierarchyLayer, hierarchy_of
 from energysim.cost.streams import evaluate_stream
-from energysim.errors import UsageError, near_miss
+from energysim.errors import LayerError, UsageError, near_miss
 from energysim.graph import LayerGraph
 from energysim.mapping import is_larger
 from energysim.mapping.hierarchy.files import read_mappings
@@ -103,7 +103,7 @@ class HierarchyModel:
         if isinstance(work, StreamWorkload):
             return _stream(work, setting)
         if work.beside:
-            raise UsageError(
+            raise LayerError(
                 "the cost model hierarchy does not know layers that read further tensors (offsets)"
             )
         layer = HierarchyLayer(work, setting)

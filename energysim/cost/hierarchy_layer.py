@@ -22,7 +22,7 @@ from energysim.cost.hierarchy_forms import Forms
 from energysim.cost.layer_counts import products
 from energysim.cost.storage import StoredOperand, StoredWeights, stored_operand
 from energysim.cost.waiting import expected_steps, hierarchy_rounds
-from energysim.errors import UsageError
+from energysim.errors import LayerError, UsageError
 from energysim.hardware.core import Constant
 from energysim.hardware.dram_system import DeviceDram
 from energysim.hardware.hierarchy import Hierarchy, HierarchyHardware, SpatialAxis, TemporalLevel
@@ -95,7 +95,7 @@ class HierarchyLayer:
         extra = self.work.extra
         bits = (extra.weight_bits or self.setting.weight_bits) if self.second is None else self.second.width
         if extra.gathers or (extra.generated is not None and extra.generated.on_chip):
-            raise UsageError(
+            raise LayerError(
                 "the cost model 'hierarchy' knows no gathered reads and no weights that are made on chip: "
                 "take hardware of the model 'two-level'"
             )

@@ -17,7 +17,7 @@ from energysim.cost.base import Access, LayerCost
 from energysim.cost.bound import compulsory_and_bound
 from energysim.cost.dram_commands import device_dram
 from energysim.cost.hierarchy_layer import HierarchyLayer
-from energysim.errors import CapacityError, UsageError
+from energysim.errors import CapacityError, LayerError
 from energysim.mapping.hierarchy.phases import Phase, phases
 
 __all__ = ["in_phases"]
@@ -35,15 +35,15 @@ def in_phases(layer: HierarchyLayer, best: Callable[[HierarchyLayer, int], Layer
 
     Raises
     ------
-    UsageError
+    LayerError
         If its kernel is not dense.
     CapacityError
         If a phase does not fit; names it.
     """
     if not layer.work.nest.kernel.is_dense:
-        raise UsageError("transposed convolutions with sparse kernels cannot be mapped onto a hierarchy")
+        raise LayerError("transposed convolutions with sparse kernels cannot be mapped onto a hierarchy")
     if device_dram(layer.setting.hardware) is not None:
-        raise UsageError(
+        raise LayerError(
             "transposed convolutions run in phases on a hierarchy, and where outputs would lie in a DRAM "
             "of devices is not defined: state its energies by the word, or take hardware of 'two-level'"
         )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from energysim.errors import EnergysimError
+from energysim.errors import LayerError
 from energysim.hardware.hierarchy import Hierarchy
 from energysim.mapping.hierarchy.floor import least_of_any
 from energysim.mapping.hierarchy.held import ALIKE, Held
@@ -36,7 +36,7 @@ _FIRST = 5
 _MANY = 1 << 15
 
 
-class Unsearchable(EnergysimError):
+class Unsearchable(LayerError):
     """The search has no proof for this hardware or layer."""
 
 
