@@ -215,6 +215,29 @@ def test_tolerances(project: pytest.Pytester) -> None:
     run(project).assert_outcomes(passed=2, failed=1)
 
 
+MAPPED = """
+from energysim import GraphBuilder
+
+
+def test_mapped(energy_baseline):
+    b = GraphBuilder("small", (64,))
+    net = b.build(b.linear(b.input, 32, name="fc"))
+    energy_baseline.check(net, hardware="eyeriss168", mapping="m.yaml")
+"""
+
+
+def test_the_mapping_of_a_graph_is_an_input(project: pytest.Pytester) -> None:
+    """No recipe makes it anew, but what the test gave is known: it was not the engine."""
+    project.makepyfile(test_energy=MAPPED)
+    path = project.path / "m.yaml"
+    path.write_text("schema: energysim-mapping/1\nlayers:\n  fc: {dram: C2, buffer: M32 C32}\n")
+    run(project, "--energy-update").assert_outcomes(passed=1)
+    edit(path, "{dram: C2, buffer: M32 C32}", "{dram: C4, buffer: M32 C16}  # smaller tiles")
+    result = run(project)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*input changed: files mapping: *"])
+
+
 TWICE = """
 from test_energy import net
 
