@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from itertools import product
 from math import inf, prod
 
 import numpy as np
 import pytest
 
-from energysim.hardware.hierarchy import TENSORS
+from energysim.hardware.hierarchy import TENSORS, Hierarchy
+from energysim.kernels import DenseKernel
+from energysim.mapping import Rules
 from energysim.mapping.hierarchy import choices, lattice, run
 from energysim.mapping.hierarchy.choices import Choices
 from energysim.mapping.hierarchy.lattice import Lattice
 from energysim.mapping.hierarchy.space import divisors, prime_exponents
 from energysim.mapping.hierarchy.states import DIMS
+from energysim.mapping.hierarchy.steps import FREE
+from energysim.windows import Axis
+from energysim.workload import LoopNest
 
+from .base import level
 from .test_hierarchy_search import random_prices, random_problem, random_rules, searched
 
 
@@ -56,7 +63,7 @@ def test_points_that_loops_reach(seed: int, bits: int, monkeypatch: pytest.Monke
     np.testing.assert_array_equal(found.grown(some, dims), reached)
 
 
-def all_choices(seed: int, monkeypatch: pytest.MonkeyPatch) -> list[Choices]:
+def choices_of(monkeypatch: pytest.MonkeyPatch, *problem: object, **more: int) -> list[Choices]:
     """All choices that a search meets."""
     met: list[Choices] = []
 
@@ -64,13 +71,18 @@ def all_choices(seed: int, monkeypatch: pytest.MonkeyPatch) -> list[Choices]:
         met.append(Choices(*args))
         return met[-1]
 
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "Choices", noted)
+        searched(*problem, **more)
+    return met
+
+
+def all_choices(seed: int, monkeypatch: pytest.MonkeyPatch) -> list[Choices]:
+    """Those of a random problem."""
     rng = random.Random(seed)
     hierarchy, nest = random_problem(rng, 2500, deep=seed % 2 == 0)
     rules, prices = random_rules(rng), random_prices(rng, hierarchy)
-    with monkeypatch.context() as patch:
-        patch.setattr(run, "Choices", noted)
-        searched(hierarchy, nest, rules, prices, per_step=rng.choice([0, 7]))
-    return met
+    return choices_of(monkeypatch, hierarchy, nest, rules, prices, per_step=rng.choice([0, 7]))
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -128,3 +140,27 @@ def check_few(found: Choices, every: dict[tuple[int, int], np.ndarray]) -> None:
         alike = [pair for pair, value in every.items() if value[number] == least]
         if len(alike) == 1 and least == min(value.min() for value in every.values()):
             assert alike[0] in met
+
+
+def test_products_that_float64_rounds_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loops that are free for one tensor alone leave it open, however large the layer."""
+    images, filters, channels, outputs = 9973 * 9, 9967, 9949, 9941 * 3
+    assert images * filters * channels * outputs > 2**53
+    kernel = DenseKernel((filters, channels, 1, 1))
+    nest = LoopNest(images, 1, filters, channels, Axis(outputs, outputs), Axis(1, 1), kernel)
+    hierarchy = Hierarchy(tuple(level(name, None, 1) for name in ("dram", "buffer", "rf")))
+    tested = 0
+    for found in choices_of(
+        monkeypatch, hierarchy, nest, Rules(tiles="divisors"), {}
+    ):  # nothing costs anything
+        lattice, each = found.bounds.lattice, found._each
+        costs = replace(each, freed=np.ones_like(each.freed), rest=np.zeros_like(each.rest))
+        for number, tensor in enumerate(TENSORS):
+            rows, points = np.nonzero(
+                lattice.reaches(found._at, np.arange(len(lattice.extents)), FREE[tensor])
+            )
+            np.testing.assert_array_equal(
+                found.values(costs, rows, points)[number], 1 / each.most[number, rows]
+            )
+            tested += len(rows)
+    assert tested > 1000

@@ -315,7 +315,8 @@ class Choices:
         covered = self._covered.take(points, axis=1) / costs.covered.take(rows, axis=1)
         rarer, every = covered[:-1], covered[-1]
         # Loops of this tensor alone: those that follow may make it rarer still.
-        np.copyto(rarer, costs.most.take(rows, axis=1), where=rarer == every)
+        # (Each is a whole number of times the other, but for what float64 rounds off products over 2^53.)
+        np.copyto(rarer, costs.most.take(rows, axis=1), where=rarer > 0.75 * every)
         words = costs.freed.take(rows, axis=2)
         cost = words / rarer
         if self.bounds.moves.one:
