@@ -28,6 +28,7 @@ from energysim.mapping.hierarchy.mapping import Mapping, MappingError, parse_map
 from energysim.mapping.hierarchy.prices import Prices
 from energysim.mapping.hierarchy.search import Found, Unsearchable, search_mapping
 from energysim.mapping.hierarchy.space import space_size
+from energysim.mapping.hierarchy.states import States
 from energysim.windows import Axis
 from energysim.workload import LoopNest
 
@@ -355,6 +356,34 @@ def test_what_became_of_partial_mappings(two_levels: HierarchyHardware) -> None:
     searched = dict(best_cost(HierarchyLayer(work(conv(8, 8, 8)), given)).searched)
     assert set(searched) == {"made", "no_room", "bounded", "beaten"}
     assert searched["made"] > searched["bounded"] > 0
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_every_partial_mapping_is_accounted_for(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_small_pieces(monkeypatch)
+    kept: list[int] = []
+    trimmed, best = run._trimmed, run.Run.best
+    passes = 0
+
+    def noted(states: States) -> States:
+        kept.append(len(states))
+        return trimmed(states)
+
+    def accounted(self: run.Run, bound: float, beam: int | None) -> dict[Mapping, float]:
+        nonlocal passes
+        kept.clear()
+        found = best(self, bound, beam)
+        if beam is None:
+            p, passes = self.pruned, passes + 1
+            assert p.made == p.no_room + p.bounded + p.beaten + sum(kept)
+        return found
+
+    monkeypatch.setattr(run, "_trimmed", noted)
+    monkeypatch.setattr(run.Run, "best", accounted)
+    rng = random.Random(700 + seed)
+    hierarchy, nest = random_problem(rng, 2500, deep=True)
+    searched(hierarchy, nest, random_rules(rng), random_prices(rng, hierarchy))
+    assert passes
 
 
 def test_a_mapping_that_is_none_is_an_internal_error(

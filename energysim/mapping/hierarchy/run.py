@@ -65,7 +65,8 @@ class Pruned:
     Attributes
     ----------
     made : int
-        Partial mappings: a choice of loops for some nodes, up to orders that cost the same.
+        Partial mappings: a choice of loops for some nodes, up to orders that cost the same; loops that
+        are not worth it in any order count once.
     no_room : int
         Those whose tiles do not fit, or whose rest has no place.
     bounded : int
@@ -224,10 +225,10 @@ class Run:
         return self._kept(joined(parts), place) if len(parts) > 1 or self.beam else _trimmed(parts[0])
 
     def _counted(self, choices: Choices, first: int, end: int, worth: int) -> None:
-        """Note what became of the loops that a level may add to some groups."""
+        """Note what became of the loops that a level may add to some groups, but for those worth adding."""
         if self.beam is None:
             every, lost = choices.counted(first, end)
-            self.pruned += Pruned(every, lost, every - lost - worth)
+            self.pruned += Pruned(every - worth, lost, every - lost - worth)
 
     def _left(self, choices: Choices, first: int) -> float:
         """What nothing stays below that follows from states kept, or from those without a level's loops."""
@@ -273,6 +274,7 @@ class Run:
             for number, (tensor, _) in enumerate(CLASSES)
         ]
         rows = np.concatenate(each)
+        self.pruned.made += len(rows)
         if not len(rows):
             return []
         parent = block.rows[rows]
