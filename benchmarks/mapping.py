@@ -123,7 +123,7 @@ def hierarchy(works: list[MacWorkload], hardware: Hardware, runs: int) -> None:
                 each.append(cpu(lambda: costs.extend(evaluate([work], hardware, objective))))  # noqa: B023
             times.append(each)
         spent, slowest = statistics.median(map(sum, times)), statistics.median(map(max, times))
-        made = 3 * sum(dict(cost.searched).get("made", 0) for cost in costs)
+        made = sum(dict(cost.searched).get("made", 0) for cost in costs)
         unit, space = statistics.median(passes), sum(cost.mappings for cost in costs)
         print(
             f"{objective:7} {spent:6.2f} s CPU, slowest layer {slowest:5.2f} s; proven best of "
@@ -138,7 +138,7 @@ def hierarchy(works: list[MacWorkload], hardware: Hardware, runs: int) -> None:
             f"        {Watched.worked_out:,} worked out, in passes of np.add each: "
             f"{Watched.spent / Watched.worked_out / unit:.0f}, {mine:.0f} in a block of "
             f"{BLOCK:,} tiles (aim: 60); the whole search "
-            f"{spent / made / unit:,.0f} for each of {made:,} looked at"
+            f"{spent / made / unit:,.0f} for each of {made:,} made"
         )
 
 
