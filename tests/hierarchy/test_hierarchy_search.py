@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import time
 from contextlib import suppress
 from dataclasses import replace
 
@@ -349,6 +350,25 @@ def test_stopped_in_time_with_what_could_still_be_saved(seed: int, two_levels: H
     objective = rng.choice(["energy", "dram", "delay", "edp"])
     layer = HierarchyLayer(work(nest), Setting(hardware, random_rules(rng), objective, 16, 16, 16))
     check_gap(best_cost(layer, seconds=0.0), objective, min(every_goal(layer)))
+
+
+def test_bounds_of_all_bypasses_take_no_more_than_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[run.Run] = []
+
+    class Noted(run.Run):
+        @property
+        def least(self) -> float:
+            asked.append(self)
+            return super().least
+
+    monkeypatch.setattr(search, "Run", Noted)
+    hierarchy = Hierarchy((level("dram", None, 1), *(level(name, 600, 1) for name in ("L1", "L2", "L3"))))
+    table = Prices({("dram", tensor, "read"): (1.0,) for tensor in TENSORS}, (-1,))
+    found = search_mapping(
+        hierarchy, conv(4, 4, 4), Rules(tiles="divisors"), (16, 16, 16), table, lambda cost, _: cost[:, 0],
+        deadline=time.monotonic(),
+    )  # fmt: skip
+    assert found.mapping is not None and len(asked) == 1  # of 343 choices
 
 
 def test_what_became_of_partial_mappings(two_levels: HierarchyHardware) -> None:

@@ -143,7 +143,7 @@ def search_mapping(
             ties[mapping] = reached
         return bool(found)
 
-    runs = _ordered(problem)
+    runs = _ordered(problem, deadline)
     for number, (_, run) in enumerate(runs):
         if late() or (may_stop and number >= _FIRST):
             break
@@ -169,18 +169,20 @@ def search_mapping(
     return Found(first, tuple(best), value, least, space_size(hierarchy, nest), pruned)
 
 
-def _ordered(problem: Problem) -> list[tuple[float, Run]]:
+def _ordered(problem: Problem, deadline: float | None) -> list[tuple[float, Run]]:
     """All choices of bypasses with what none of their mappings stays below, the most promising first.
 
-    Where these bounds alone would take up half of the work that may be done, those of the choices
-    that are left are the one that holds for all.
+    Where these bounds alone would take up half of the work that may be done, or of the time, those of
+    the choices that are left are the one that holds for all.
     """
+    now = time.monotonic()
+    half = np.inf if deadline is None else now + (deadline - now) / 2
     runs = [Run(problem, bypass) for bypass in problem.bypasses]
     found: list[tuple[float, Run]] = []
     rest: list[tuple[float, Run]] = []
     lowest, most = least_of_any(problem), problem.work.left / 2
     for run in runs:
-        if problem.work.left < most:
+        if problem.work.left < most or time.monotonic() > half:
             rest.append((lowest, run))
         else:
             found.append((max(run.least, lowest), run))
