@@ -143,6 +143,7 @@ class _Stream:
         self.repeats = walk.visits(_FREE[tensor], self.loops)
         self.tiles = walk.visits(RELEVANT[tensor], self.loops)
         self.visits = self.repeats * self.tiles * prod(loop.trips for loop in self.apart)
+        self._positions: dict[tuple[str, int], IntArray] = {}
 
     def start(self, at: list[int]) -> Start:
         """Where the tile begins, for positions of the loops."""
@@ -178,9 +179,12 @@ class _Stream:
 
     def positions(self, start: Start, dim: str) -> IntArray:
         """Positions of the tiles of these copies along a dimension, ascending."""
-        size, end = self.size[dim], self._sizes[dim]
-        each = [np.arange(first, min(first + size, end)) for first in self.firsts(start, dim)]
-        return each[0] if len(each) == 1 else np.unique(np.concatenate(each))
+        key = dim, start[dim]
+        if key not in self._positions:
+            size, end = self.size[dim], self._sizes[dim]
+            each = [np.arange(first, min(first + size, end)) for first in self.firsts(start, dim)]
+            self._positions[key] = each[0] if len(each) == 1 else np.unique(np.concatenate(each))
+        return self._positions[key]
 
 
 class _Places:
