@@ -27,7 +27,7 @@ from energysim.mapping.hierarchy.check import checked
 from energysim.mapping.hierarchy.counts import count
 from energysim.mapping.hierarchy.mapping import Mapping, MappingError, parse_mapping
 from energysim.mapping.hierarchy.prices import Prices
-from energysim.mapping.hierarchy.search import Found, Unsearchable, search_mapping
+from energysim.mapping.hierarchy.search import Found, Unsearchable, least_value, search_mapping
 from energysim.mapping.hierarchy.space import space_size
 from energysim.mapping.hierarchy.states import States
 from energysim.windows import Axis
@@ -376,6 +376,29 @@ def test_what_became_of_partial_mappings(two_levels: HierarchyHardware) -> None:
     searched = dict(best_cost(HierarchyLayer(work(conv(8, 8, 8)), given)).searched)
     assert set(searched) == {"made", "no_room", "bounded", "beaten"}
     assert searched["made"] > searched["bounded"] > 0
+
+
+@pytest.mark.parametrize(
+    ("dim", "axis", "tiled"),
+    [("P", Axis(8, 18, 3, 1, 2), "R"), ("R", Axis(7, 31, 4, 4, 2), "P")],
+)
+def test_tiles_that_overlap_only_if_copies_lie_between(dim: str, axis: Axis, tiled: str) -> None:
+    # Windows {0, 2, 4} of outputs next to each other have nothing in common, those of every second do.
+    kernel = DenseKernel((1, 1, axis.window, 1))
+    nest = LoopNest(1, 1, 1, 1, axis, Axis(1, 1), kernel)
+    hierarchy = Hierarchy(
+        (
+            level("dram", None, 1, loops=dim),
+            SpatialAxis("A", 2, dim),
+            level("L", None, 1, keep=TENSORS, loops=tiled),
+        )
+    )
+    prices, rules = {("L", INPUTS, "fill"): 1}, Rules(tiles="divisors", overlap="one-axis")
+    best, _ = best_of_all(hierarchy, nest, rules, lambda counts, _: total(counts, prices))
+    table = Prices({key: (float(price),) for key, price in prices.items()}, (-1,))
+    least = least_value(hierarchy, nest, rules, (16, 16, 16), table, lambda cost, _: cost[:, 0])
+    assert least <= best
+    assert searched(hierarchy, nest, rules, prices)[1] == best
 
 
 @pytest.mark.parametrize("seed", range(10))

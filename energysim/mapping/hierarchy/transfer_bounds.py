@@ -16,6 +16,7 @@ from energysim.hardware.hierarchy import TENSORS, SpatialAxis
 from energysim.mapping.hierarchy.moves import Moves
 from energysim.mapping.hierarchy.problem import Problem
 from energysim.mapping.hierarchy.sharing import assignments
+from energysim.mapping.hierarchy.space import divisors
 from energysim.mapping.hierarchy.states import COLUMN, Floats, States, Transfer
 from energysim.mapping.hierarchy.steps import FREE
 
@@ -133,10 +134,10 @@ class TransferBounds:
         elif outer is not None and any(moves.joins(axis) for axis in moves.axes(place, outer)):
             found = np.full(len(states), float(moves.images.touched))
         else:
-            return self._swept(states, t)
+            return self._swept(states, t, place)
         return dict.fromkeys(TENSORS, found)
 
-    def _swept(self, states: States, t: Transfer) -> dict[str, Floats]:
+    def _swept(self, states: States, t: Transfer, place: int) -> dict[str, Floats]:
         """Positions where the next loops may be such that tiles overlap along them."""
         moves = self.moves
         none = moves.images.swept(t.shape, t.sweep)
@@ -144,10 +145,13 @@ class TransferBounds:
             return dict.fromkeys(TENSORS, none.astype(np.float64))
         along = {}
         for dim in "PQRS":
-            steps = states.extent[:, COLUMN[dim]]
-            trips = moves.sizes[COLUMN[dim]] // steps
-            if (trips > 1).any():
-                along[dim] = moves.images.planes(t.shape, dim, steps, trips)
+            covered = states.extent[:, COLUMN[dim]]
+            for spread in self._spreads(dim, place):
+                steps = covered * spread
+                trips = np.where(moves.sizes[COLUMN[dim]] % steps, 1, moves.sizes[COLUMN[dim]] // steps)
+                if (trips > 1).any():
+                    many = moves.images.planes(t.shape, dim, np.where(trips > 1, steps, covered), trips)
+                    along[dim] = np.minimum(along.get(dim, none), many)
         found = {}
         for freed, dims in _SWEPT.items():
             least = none
@@ -155,6 +159,19 @@ class TransferBounds:
                 least = np.minimum(least, along.get(dim, none))
             found[freed] = np.where(t.open, least, none).astype(np.float64)
         return found
+
+    def _spreads(self, dim: str, place: int) -> list[int]:
+        """How many times what is covered of a dimension a loop over it may step: axes may come before it.
+
+        Longer steps overlap less, but for tiles with gaps: steps of outputs between dilated taps, or of
+        taps between outputs with a stride, may meet what shorter ones miss.
+        """
+        nest = self.moves.nest
+        axis = nest.rows if dim in "PR" else nest.cols
+        if (axis.dilation if dim in "PQ" else axis.stride) == 1:
+            return [1]
+        places = prod(each.size for each in self.moves.axes(place, -1) if dim in each.loops)
+        return [n for n in divisors(int(self.moves.sizes[COLUMN[dim]])) if n <= places]
 
     def shared(self, states: States, place: int) -> Iterator[Costs]:
         """What transfers cost at least, for each way in which copies outside may share words."""
