@@ -13,6 +13,7 @@ from math import prod
 import numpy as np
 
 from energysim.hardware.hierarchy import TENSORS, SpatialAxis
+from energysim.kernels import IntArray
 from energysim.mapping.hierarchy.moves import Moves
 from energysim.mapping.hierarchy.problem import Problem
 from energysim.mapping.hierarchy.sharing import assignments
@@ -143,7 +144,7 @@ class TransferBounds:
         none = moves.images.swept(t.shape, t.sweep)
         if moves.rules.overlap == "none" or not t.open.any():
             return dict.fromkeys(TENSORS, none.astype(np.float64))
-        along = {}
+        along: dict[str, IntArray] = {}
         for dim in "PQRS":
             covered = states.extent[:, COLUMN[dim]]
             for spread in self._spreads(dim, place):
