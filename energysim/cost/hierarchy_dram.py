@@ -58,7 +58,12 @@ def best_in_commands(layer: HierarchyLayer, by_price: Callable[[HierarchyLayer],
     least = device_value(first, objective)[0] * (1 if first.optimal else 1 - first.gap)
     value = device_value(best, objective)[0]
     gap = max(Fraction(0), 1 - Fraction(least) / value) if value else Fraction(0)
-    return replace(best, mappings=first.mappings, searched=first.searched, optimal=not gap, gap=gap)
+    optimal = not gap
+    if optimal and objective in ("dram", "delay") and best.energy_aj:
+        # Those as good are as good by price as well, so the search's least energy holds for them.
+        energy = device_value(first, "energy")[0] * (1 - first.gap)
+        gap = max(Fraction(0), 1 - Fraction(energy) / best.energy_aj)
+    return replace(best, mappings=first.mappings, searched=first.searched, optimal=optimal, gap=gap)
 
 
 def _others(layer: HierarchyLayer, by_price: Callable[[HierarchyLayer], LayerCost]) -> Iterator[LayerCost]:

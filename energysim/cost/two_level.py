@@ -10,6 +10,7 @@ Rules may ask for a larger space of mappings than even tiles (:mod:`energysim.ma
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 from energysim.cost.alike import alike_along
 from energysim.cost.base import LayerCost, Setting, transfer_times
@@ -130,8 +131,13 @@ def _best_with_devices(layer: LayerCounts, wanted: Goal, choice: Choice) -> Laye
         if tiling is not None and moved is not None
     ]
     best = min(costs, key=lambda cost: device_value(cost, setting.objective))
-    gap = gap_of(best, setting, layer.compute_cycles, wanted.exact(choice.moved)[0])
-    return replace(best, optimal=not gap, gap=gap)
+    least, then, *_ = wanted.exact(choice.moved)
+    gap = gap_of(best, setting, layer.compute_cycles, least)
+    optimal = not gap
+    if optimal and setting.objective in ("dram", "delay") and best.energy_aj:
+        # Those as good are as good by price as well, so the least energy by price holds for them.
+        gap = max(Fraction(0), 1 - Fraction(then, best.energy_aj))
+    return replace(best, optimal=optimal, gap=gap)
 
 
 def _room(layer: LayerCounts) -> Room:

@@ -213,9 +213,13 @@ def test_no_mapping_is_better_than_the_gap_says(objective: str, capacity: int) -
     values = [device_value(cost, objective)[0] for cost in everything(capacity)]
     found = device_value(best, objective)[0]
     assert found in values
-    assert min(values) >= found * (1 - best.gap)
-    assert best.optimal == (best.gap == 0)
     assert 0 <= best.gap < 1
+    if not best.optimal:
+        assert best.gap and min(values) >= found * (1 - best.gap)
+        return
+    assert min(values) == found
+    equals = [cost.energy_aj for cost in everything(capacity) if device_value(cost, objective)[0] == found]
+    assert best.energy_aj * (1 - best.gap) <= min(equals) <= best.energy_aj
 
 
 def test_whole_rows_are_taken_where_the_price_per_bit_sees_no_difference() -> None:

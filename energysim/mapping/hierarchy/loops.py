@@ -6,7 +6,7 @@ by the product of the loops over the same dimension further inside, axes include
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -14,7 +14,7 @@ from energysim.hardware.hierarchy import DIMENSIONS, TENSORS, Hierarchy, Spatial
 from energysim.mapping.hierarchy.mapping import Mapping
 from energysim.workload import LoopNest
 
-__all__ = ["RELEVANT", "LoopTree", "PlacedLoop", "loop_tree", "sizes", "starts"]
+__all__ = ["RELEVANT", "LoopTree", "PlacedLoop", "count_starts", "loop_tree", "sizes"]
 
 #: Tensor -> dimensions it depends on.
 RELEVANT = {"weights": "GMCRS", "inputs": "NGCPQRS", "outputs": "NGMPQ"}
@@ -92,20 +92,22 @@ class LoopTree:
     def used(self, place: int) -> int:
         """Copies of what stands at a place that have work."""
         return prod(
-            len(starts(self.sizes[dim], [lp for lp in self.outside(place) if lp.spatial and lp.dim == dim]))
+            count_starts(self.sizes[dim], [lp for lp in self.outside(place) if lp.spatial and lp.dim == dim])
             for dim in DIMENSIONS
         )
 
 
-def starts(size: int, loops: Iterable[PlacedLoop]) -> list[int]:
-    """Return the positions at which tiles begin, over all trips of some loops over one dimension.
+def count_starts(size: int, loops: Sequence[PlacedLoop]) -> int:
+    """Return at how many positions tiles begin, over all trips of some loops over one dimension.
 
     A position beyond the dimension is none: the tile would be empty.
     """
+    if sum((loop.trips - 1) * loop.step for loop in loops) < size:
+        return prod(loop.trips for loop in loops)
     found = [0]
     for loop in loops:
         found = [at + i * loop.step for at in found for i in range(loop.trips)]
-    return [at for at in found if at < size]
+    return sum(at < size for at in found)
 
 
 def loop_tree(hierarchy: Hierarchy, mapping: Mapping, nest: LoopNest) -> LoopTree:

@@ -9,7 +9,7 @@ from math import prod
 
 from energysim.hardware.hierarchy import DIMENSIONS, SpatialAxis
 from energysim.mapping.hierarchy.images import ImageAxis
-from energysim.mapping.hierarchy.loops import RELEVANT, LoopTree, PlacedLoop, starts
+from energysim.mapping.hierarchy.loops import RELEVANT, LoopTree, PlacedLoop, count_starts
 from energysim.mapping.hierarchy.rules import HierarchyRules
 from energysim.mapping.hierarchy.support import Support
 from energysim.mapping.rules import Rules
@@ -86,7 +86,7 @@ class Walk:
         """Tile positions that loops give along dimensions: how often a tensor moves for them."""
         chosen = list(loops)
         return prod(
-            len(starts(self.tree.sizes[dim], [loop for loop in chosen if loop.dim == dim])) for dim in dims
+            count_starts(self.tree.sizes[dim], [loop for loop in chosen if loop.dim == dim]) for dim in dims
         )
 
     def axes(self, outer: int, inner: int) -> list[int]:
