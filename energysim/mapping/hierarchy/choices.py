@@ -9,7 +9,7 @@ tensor whose free loops may be innermost.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,11 +18,12 @@ import numpy as np
 from energysim.hardware.hierarchy import TENSORS
 from energysim.kernels import IntArray
 from energysim.mapping.hierarchy.bounds import Bounds
+from energysim.mapping.hierarchy.choice_blocks import Block, ramps, together
 from energysim.mapping.hierarchy.states import DIMS, Bools, Floats, States
 from energysim.mapping.hierarchy.steps import FREE
 from energysim.mapping.hierarchy.transfer_bounds import product_over
 
-__all__ = ["BLOCK", "Block", "Choices", "together"]
+__all__ = ["BLOCK", "Choices"]
 
 #: Pairs of a partial mapping and a tile that are worked out at a time.
 BLOCK = 8192
@@ -32,36 +33,6 @@ _PAIRS = 1 << 18
 _ALIKE = 4
 #: Pairs of a group and a tile, and values worked out, that take as long as one step of work.
 _LOOKED, _LIGHT = 64, 32
-
-
-@dataclass(frozen=True)
-class Block:
-    """Some choices of loops, in the order of the groups, their partial mappings, and tiles.
-
-    Attributes
-    ----------
-    rows : int64 array (n,) or (1,)
-        Partial mappings; one for all tiles, or one for each.
-    points : int64 array (n,)
-        Tiles that they grow to.
-    values : float64 array (3, n)
-        What no completion stays below, by the tensor whose free loops are innermost. If it has none,
-        the value is that of an order in which no loops are free.
-    begin, end : int
-        The first group and the one after the last: no group before is in a later block, and none from
-        the end on in this one or an earlier one.
-    """
-
-    rows: IntArray
-    points: IntArray
-    values: Floats
-    begin: int
-    end: int
-
-    def take(self, chosen: Bools | np.bool_) -> Block:
-        """Some of them, with a partial mapping for each."""
-        rows: IntArray = np.broadcast_to(self.rows, self.points.shape)
-        return Block(rows[chosen], self.points[chosen], self.values[:, chosen], self.begin, self.end)
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,7 +251,7 @@ class Choices:
             return
         runs = np.flatnonzero(np.diff(group, prepend=-1))
         each = self._sizes[group[runs]]
-        rows = self._order[_ramps(self._starts[group[runs]], each)]
+        rows = self._order[ramps(self._starts[group[runs]], each)]
         starts, many = np.repeat(runs, each), np.repeat(np.diff(runs, append=len(group)), each)
         # Blocks of as many pairs as are worked out at a time; those with many tiles are alone.
         alone = many > BLOCK // 8
@@ -291,7 +262,7 @@ class Choices:
         for begin, end in zip(cuts, [*cuts[1:], len(rows)], strict=True):
             some, points = rows[begin:end], tile[starts[begin] : starts[begin] + many[begin]]
             if len(some) > 1:
-                points = tile[_ramps(starts[begin:end], many[begin:end])]
+                points = tile[ramps(starts[begin:end], many[begin:end])]
                 some = np.repeat(some, many[begin:end])
             first, last = int(group[starts[begin]]), int(group[starts[end - 1]])
             yield Block(some, points, self.values(self._each, some, points), first, last + 1)
@@ -325,21 +296,3 @@ class Choices:
         cost += self._outside_each.take(points, axis=1)[:, None]
         lanes = np.broadcast_to(costs.lanes.take(rows), rarer.shape).reshape(-1)
         return self._priced(cost.reshape(len(cost), -1).T, lanes).reshape(rarer.shape)
-
-
-def together(blocks: Sequence[Block]) -> Block:
-    """Return several blocks as one."""
-    return Block(
-        np.concatenate([block.rows for block in blocks]),
-        np.concatenate([block.points for block in blocks]),
-        np.concatenate([block.values for block in blocks], axis=1),
-        blocks[0].begin,
-        blocks[-1].end,
-    )
-
-
-def _ramps(starts: IntArray, lengths: IntArray) -> IntArray:
-    """Whole numbers from each start on, as many as each length says."""
-    ends = np.cumsum(lengths)
-    found: IntArray = np.arange(int(ends[-1]), dtype=np.int64) + np.repeat(starts - (ends - lengths), lengths)
-    return found

@@ -16,7 +16,8 @@ import numpy as np
 
 from energysim.hardware.hierarchy import TENSORS, SpatialAxis, TemporalLevel
 from energysim.mapping.hierarchy.bounds import Bounds
-from energysim.mapping.hierarchy.choices import Block, Choices, together
+from energysim.mapping.hierarchy.choice_blocks import Block, together
+from energysim.mapping.hierarchy.choices import Choices
 from energysim.mapping.hierarchy.mapping import Loop, Mapping
 from energysim.mapping.hierarchy.moves import Moves
 from energysim.mapping.hierarchy.problem import Problem
