@@ -60,6 +60,6 @@ def test_the_search_finds_the_best_of_all_mappings(batch: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("batch", blocks(range(10, 30)))
+@pytest.mark.parametrize("batch", blocks(range(10, 30), 2))
 def test_the_search_finds_the_best_of_all_mappings_of_many_layers(batch: int) -> None:
     assert sum(check(seed) for seed in range(100 * batch, 100 * batch + 100)) > 60

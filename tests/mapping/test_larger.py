@@ -243,7 +243,7 @@ def test_gaps_that_only_large_tiles_fetch() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("batch", blocks(range(4, 24)))
+@pytest.mark.parametrize("batch", blocks(range(4, 24), 2))
 def test_the_search_finds_the_best_of_all_mappings_of_many_layers(batch: int) -> None:
     assert sum(check(seed, 3_000) for seed in range(30 * batch, 30 * batch + 30)) > 10
 
