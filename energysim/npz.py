@@ -25,7 +25,8 @@ from energysim.errors import EnergysimError
 __all__ = ["ArrayReader", "Header"]
 
 _PICKLE = "which could run any program: it is not opened"
-#: What broken files make NumPy and zipfile raise (NotImplementedError: an unknown compression).
+#: What broken files make NumPy and zipfile raise (NotImplementedError: a compression, or a version of
+#: the format, that zipfile does not know).
 _BROKEN = (
     *(ValueError, EOFError, KeyError, MemoryError, NotImplementedError, OverflowError, RecursionError),
     *(RuntimeError, SyntaxError, TypeError, Warning, zipfile.BadZipFile, zlib.error, tokenize.TokenError),

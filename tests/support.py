@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import signal
 import subprocess
 from collections.abc import Callable, Collection, Iterable
@@ -21,6 +22,12 @@ HOME = str(Path(energysim.__file__).resolve().parent.parent)
 LARGE = frozenset(
     {"vgg11", "vgg13", "vgg16", "vgg19", "alexnet_grouped", "resnet101", "resnet152", "vit_b_16"}
 )
+
+#: An extra: the README's test command does without it, ``.ci/run`` installs it and runs these tests.
+NUMBA = importlib.util.find_spec("numba") is not None
+needs_numba = pytest.mark.skipif(not NUMBA, reason="numba is not installed: an extra")
+#: A device that takes nothing; errors of a full disk that are made by hand are tested everywhere.
+needs_full_device = pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
 
 Process = Callable[..., "subprocess.CompletedProcess[str]"]
 

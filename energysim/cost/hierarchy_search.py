@@ -71,7 +71,6 @@ def best_cost(layer: HierarchyLayer, seconds: float | None = None, parts: int = 
         If nothing fits; says the smallest capacity that would do.
     """
     deadline = None if seconds is None else time.monotonic() + seconds / parts
-
     work = Work(_WORK // parts if seconds is None else inf)
 
     def by_price(layer: HierarchyLayer) -> LayerCost:

@@ -83,7 +83,9 @@ def weight_groups(path: str | Path) -> tuple[str, ...]:
         with zipfile.ZipFile(path) as box:
             names = box.namelist()
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
-        return ()  # no archive, or a broken one: whoever reads it says what is wrong
+        # No archive, a broken one, or of a version that zipfile does not know (NotImplementedError):
+        # whoever reads it says what is wrong.
+        return ()
     groups = tuple(dict.fromkeys(name.partition("/")[0] for name in names if "/" in name))
     if not groups or not all(name.endswith(".npy") for name in names):
         return ()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import HOME, Process, heed_interrupts
+from support import HOME, Process, heed_interrupts, needs_full_device
 
 from energysim import walker
 from energysim.cli import main
@@ -250,7 +250,7 @@ def test_a_reader_that_goes_away(process: Process, arguments: str) -> None:
     assert process("-c", script).stdout.split() == ["0"]
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@needs_full_device
 def test_a_full_disk(process: Process) -> None:
     script = (
         "import subprocess, sys\n"

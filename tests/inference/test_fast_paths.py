@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 from typing import Any
 
 import numpy as np
 import pytest
+from support import needs_numba
 
 from energysim.inference.fast.choose import _COMPILED, PATHS
 from energysim.inference.fast.geometry import Convolution, Geometry
@@ -19,8 +19,6 @@ from energysim.schemes.psconv import PSConv
 TOLERANCE = 2e-5
 #: A transform of F(4 x 4) loses about one and a half digits.
 TRANSFORM = 2e-4
-
-needs_numba = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="numba is not installed")
 
 
 def names(compiled: bool) -> list[Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from typing import Any
 
 import numpy as np
 import pytest
+from support import needs_numba
 
 from energysim.errors import GraphError, UsageError
 from energysim.graph import GraphBuilder, LayerGraph
@@ -17,8 +17,6 @@ from energysim.inference.fast import FastPlan, make_plan
 from energysim.schemes import parse_scheme
 from energysim.zoo import load_model, model_names
 
-NUMBA = importlib.util.find_spec("numba") is not None
-needs_numba = pytest.mark.skipif(not NUMBA, reason="numba is not installed")
 KINDS = [False, pytest.param(True, marks=needs_numba)]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import needs_full_device
 
 from energysim.errors import EnergysimError, UsageError
 from energysim.hardware import load_hardware
@@ -329,7 +330,7 @@ def test_a_full_disk_leaves_the_old_file(
         assert Path("b.json").read_bytes() == old
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@needs_full_device
 def test_a_device_that_is_full(capsys: pytest.CaptureFixture[str]) -> None:
     assert called("baseline", "create", "digits_cnn", "-o", "/dev/full", "--force") == 2
     assert capsys.readouterr().err == "energysim: /dev/full: cannot be written: No space left on device\n"

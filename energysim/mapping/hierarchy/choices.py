@@ -41,10 +41,10 @@ class _Costs:
 
     Attributes
     ----------
-    lanes : int64 array (n,)
-        Multipliers in use at most.
     covered : float64 array (4, n)
         Product of what they cover of the free dimensions of each tensor, and of all.
+    lanes : int64 array (n,)
+        Multipliers in use at most.
     rest, freed : float64 arrays (resources, 3, n)
         By tensor: what its free loops make no rarer, and what they do.
     most : float64 array (3, n)
@@ -110,17 +110,18 @@ class Choices:
 
     @cached_property
     def _outside(self) -> Floats:
+        """What lies outside the level costs at least, by its tile: (points, r)."""
         return self.bounds.outside(self.place)
-
-    @cached_property
-    def _covered(self) -> Floats:
-        """Product of each point's sizes over the free dimensions of each tensor, and of all: (4, points)."""
-        return np.stack([self.bounds.lattice.covered(dims) for dims in (*(FREE[t] for t in TENSORS), DIMS)])
 
     @cached_property
     def _outside_each(self) -> Floats:
         """The same by resource: (r, points)."""
         return np.ascontiguousarray(self._outside.T)
+
+    @cached_property
+    def _covered(self) -> Floats:
+        """Product of each point's sizes over the free dimensions of each tensor, and of all: (4, points)."""
+        return np.stack([self.bounds.lattice.covered(dims) for dims in (*(FREE[t] for t in TENSORS), DIMS)])
 
     @cached_property
     def _each(self) -> _Costs:
